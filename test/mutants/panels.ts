@@ -49,10 +49,10 @@ export const panelMutants: readonly Mutant[] = [
       "const wanted = 1;",
     ],
   ]),
-  ...changed("compiler/plan/scan/persistent-plan.ts", onPanels, [
-    ["sums need no memory", " + sumBytes(panels, count)", ""],
+  ...changed("compiler/plan/scan/fit-rows.ts", onPanels, [
+    ["sums need no memory", " + sumBytes(panels, neighbours, rows)", ""],
   ]),
-  ...changed("compiler/plan/scan/persistent-plan.ts", onPanels, [
+  ...changed("compiler/plan/scan/slots.ts", onPanels, [
     [
       "what follows the products of a stage reads no states elsewhere",
       "return later.every(({ id, samePosition }) => id !== carry || samePosition);",

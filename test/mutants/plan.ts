@@ -266,7 +266,7 @@ export const planMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "compiler/plan/scan/persistent-plan.ts",
+    "compiler/plan/scan/slots.ts",
     [onLoops],
     [
       ["one slot for every carry", "count: isSafe ? 1 : 2", "count: 1"],
@@ -276,14 +276,28 @@ export const planMutants: readonly Mutant[] = [
         "read.stage === writer && (read.samePosition ||",
         "read.stage === writer && (read.stage === writer ||",
       ],
-      ["more rows than fit in workgroup memory", "while (rows > 1 && layout.bytes > limit) {", "while (rows < 1) {"],
       [
         "what crosses invocations has no slot",
         "reads.some((read) => read.id === id && read.stage !== writer)",
         "false",
       ],
-      ["workgroups of any size", "Math.min(maxLanes[target], ", "Math.min(4096, "],
     ],
+  ),
+  ...changed(
+    "compiler/plan/scan/fit-rows.ts",
+    [onLoops],
+    [
+      [
+        "more rows than fit in workgroup memory",
+        "while (fitting > 1 && bytesOf(fitting, neighbours) > limit)",
+        "while (fitting < 1)",
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/scan/persistent-plan.ts",
+    [onLoops],
+    [["workgroups of any size", "Math.min(maxLanes[target], ", "Math.min(4096, "]],
   ),
   ...changed(
     "compiler/plan/lower.ts",

@@ -74,14 +74,13 @@ export const reductionMutants: readonly Mutant[] = [
     [onTeams],
     [
       ["lanes without an element stay in their own subgroup", "Math.min(most, 2 * near)", "fewLanes"],
-      ["software adapters share reductions too", 'tiles.target !== "gpu"', 'tiles.target === "cpu"'],
-      ["a team has the lanes of all rows", "workgroupSize / Math.max(1, count)", "workgroupSize"],
+      ["software adapters share reductions too", 'target !== "gpu"', 'target === "cpu"'],
+      ["a team has the lanes of all rows", "workgroupSize / Math.max(1, arrangedRows * width)", "workgroupSize"],
       [
         "one lane has the only number of a row, and the others nothing",
-        "shape.rowsPerWorkgroup === 1 && shape.widthOf(stage) === 1",
-        "shape.rowsPerWorkgroup === 0",
+        "shape.rows === 1 && shape.widthOf(stage) === 1",
+        "shape.rows === 0",
       ],
-      ["memory for exchanges is taken for granted", "bytes <= shape.bytesLeft", "bytes >= 0"],
       [
         "a later stage exchanges as much as an earlier one",
         "Math.max(elements.get(key) ?? 0, exchangedElements(layout, loops.length))",
@@ -89,6 +88,39 @@ export const reductionMutants: readonly Mutant[] = [
       ],
       ["sums of integers exchange in memory of floats", "${layout.count} ${dtype}`", "${layout.count} f32`"],
     ],
+  ),
+  ...changed(
+    "compiler/plan/scan/fit-rows.ts",
+    [onTeams],
+    [["memory for exchanges is taken for granted", "return ofValues + ofTeams + ", "return ofValues + "]],
+  ),
+  ...changed(
+    "compiler/plan/scan/fit-rows.ts",
+    ["test/gpu/order-of-sums.test.ts"],
+    [
+      [
+        "lanes are arranged by the memory that subgroups leave",
+        "Math.max(...allNeighbours.map((near) => bytesOf(1, near)))",
+        "bytesOf(1, neighbours)",
+      ],
+      ["all partial sums are exchanged at once", "while (sumsTogether > 1 && ", "while (sumsTogether < 1 && "],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/scan/teams.ts",
+    ["test/gpu/order-of-sums.test.ts"],
+    [
+      [
+        "teams are as large as the rows that fit let them be",
+        "Math.max(1, arrangedRows * width)",
+        "Math.max(1, rows * width)",
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/scan/persistent.ts",
+    ["test/gpu/order-of-sums.test.ts"],
+    [["as many rows are the same sums", " && orderOfSums(before) === orderOfSums(own)", ""]],
   ),
   ...changed(
     "compiler/plan/scan/team-stages.ts",
@@ -101,7 +133,11 @@ export const reductionMutants: readonly Mutant[] = [
       ],
       ["every row is the first", "w.index.div(own, w.index.dim(width))", "w.index.dim(0)"],
       ["every lane stores", "w.if(teams.isFirst, () => {", "w.if(w.bool(true), () => {"],
-      ["teams of many positions have one element to a lane", "count > 1 || terms > size", "terms > size"],
+      [
+        "teams of many positions have one element to a lane",
+        "plan.arrangedRows * count > 1 || terms > size",
+        "terms > size",
+      ],
       ["a number of all lanes changes with a state", 'w.let(w.fresh("uniform"), value)', "value"],
     ],
   ),

@@ -15,11 +15,8 @@ import type { PlacedBuilder } from "../emit/placed-builder.ts";
 import { Emitter, type Region } from "../emit/values.ts";
 import type { Location } from "../program.ts";
 import type { Stage } from "../stages/stages.ts";
-import { four, type PanelGroup, type Panels, readTogether, rowInSlot } from "./panels.ts";
+import { fewTerms, four, type PanelGroup, type Panels, readTogether, rowInSlot } from "./panels.ts";
 import type { WorkgroupRows } from "./workgroup-rows.ts";
-
-/** Terms after which a lane begins a partial sum, so that no number is rounded often (emit/long-sums.ts). */
-const fewTerms = 256;
 
 /** No buffer has more vectors. With this mask a compiler can prove that small constants can be added without overflow. */
 const everyVector = 2 ** 28 - 1;

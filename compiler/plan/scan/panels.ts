@@ -11,7 +11,7 @@
 import { at } from "../../graph/errors.ts";
 import { type Graph, type NodeId, nodeAt } from "../../graph/graph.ts";
 import { storages } from "../../graph/storage.ts";
-import type { Lowering } from "../lowering.ts";
+import type { Lowering, RegisterFile } from "../lowering.ts";
 import type { Accumulator } from "../stages/accumulators.ts";
 import type { Stage } from "../stages/stages.ts";
 import { invariantNodes, leavesOf, type Product, productOf } from "./residency.ts";
@@ -69,7 +69,7 @@ export function mostPanelRows({ registers }: Lowering): number {
   return registers.most <= 64 ? 4 : 8;
 }
 
-/** The panels of a scan in workgroups of `rows` rows; undefined if its products have no known, constant weights. */
+/** The panels of a scan in workgroups arranged for `rows` rows; undefined if its products have no known, constant weights. */
 export function planPanels(
   { tiles, maxInvocations, workgroupBytes, registers, neighbours }: Lowering,
   body: Graph,
@@ -118,9 +118,27 @@ export function planPanels(
   }
   const sliced = new Set(all.flatMap(({ lefts }) => lefts.flatMap((left) => [...leavesOf(body, left)])));
   const sums = Math.max(...[...groups.values()].map((of) => of.reduce((sum, { quads }) => sum + four * quads, 0)));
-  const registersLeft = Math.min(registers.total / lanes, registers.most) - otherRegisters - 2 * four * rows;
-  const together = Math.min(four, Math.max(1, Math.floor(registersLeft / (four * four))));
+  const together = loadedTogether(registers, lanes, rows);
   return { lanes, slices, neighbours: Math.min(slices, powerBelow(neighbours)), groups, sliced, sums, together };
+}
+
+/** Vectors of weights that a lane of a workgroup with `rows` rows has registers for. */
+function loadedTogether(registers: RegisterFile, lanes: number, rows: number): number {
+  const registersLeft = Math.min(registers.total / lanes, registers.most) - otherRegisters - 2 * four * rows;
+  return Math.min(four, Math.max(1, Math.floor(registersLeft / (four * four))));
+}
+
+/** Terms after which a lane begins a partial sum, so that no number is rounded often (emit/long-sums.ts). */
+export const fewTerms = 256;
+
+/** Whether lanes begin partial sums, which consist of what is loaded together. */
+export function haveParts({ groups }: Panels): boolean {
+  return [...groups.values()].flat().some(({ turns, loops }) => four * loops * turns > fewTerms);
+}
+
+/** The same panels for fewer rows than they are arranged for: lanes have registers for more weights then. */
+export function withFewerRows(panels: Panels, { registers }: Lowering, rows: number): Panels {
+  return haveParts(panels) ? panels : { ...panels, together: loadedTogether(registers, panels.lanes, rows) };
 }
 
 /** Two plans of a scan whose weights are packed alike have equal layouts. */

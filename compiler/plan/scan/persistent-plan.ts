@@ -1,40 +1,29 @@
 /**
  * @file Whether a scan can run persistently, and how: the rows of a workgroup, what is in workgroup memory, how wide
  * the tiles are.
- *
- * Workgroup memory holds each carry and each value that crosses invocations within a step. A carry that is read only at
- * its own position, and not after its next value is written, needs one slot; any other needs two that alternate.
  */
 
 import { type Dim, sizeOf } from "../../graph/dim.ts";
 import { at } from "../../graph/errors.ts";
 import { type NodeId, nodeAt, type ScanNode } from "../../graph/graph.ts";
 import { storages } from "../../graph/storage.ts";
-import { bodyInputs } from "../../ops/scan.ts";
 import type { TeamLayout } from "../emit/lane-teams.ts";
 import type { Lowering, ScanContext } from "../lowering.ts";
 import { areWordsTorn, nodesOfBodyInHalf } from "../memory/halves.ts";
 import type { Location } from "../program.ts";
 import { formStages } from "../stages/form-stages.ts";
 import type { Group } from "../stages/groups.ts";
-import { readsAfterLoops } from "../stages/reads.ts";
 import type { Stage } from "../stages/stages.ts";
 import { chooseTile, type Target, type Tile, type TileOptions, vectorLanes } from "../stages/tiles.ts";
 import type { Tuning } from "../tuning.ts";
 import { arrangeRows, headsApart, type SeparableRows } from "./arrange-rows.ts";
+import { type Arrangement, fitRows } from "./fit-rows.ts";
 import type { HeadsAsRows } from "./heads.ts";
-import { type Panels, planPanels, rowInSlot, slotPadding } from "./panels.ts";
-import { type Crowding, padding, planResidency, type Residency } from "./residency.ts";
+import { haveParts, layoutOf, type Panels, planPanels, withFewerRows } from "./panels.ts";
+import { type Crowding, planResidency, type Residency } from "./residency.ts";
 import { resultPlaces, scanOf } from "./scan-context.ts";
+import { findSlots, type Slots } from "./slots.ts";
 import { teamsOf } from "./teams.ts";
-
-/** Workgroup memory for one value of the body: elements per row, and how many copies alternate. */
-export interface Slots {
-  readonly width: number;
-  readonly count: 1 | 2;
-  /** Into how many slices a row is cut, one for each lane of a column; 1 unless weights stay in registers. */
-  readonly slices: number;
-}
 
 export interface PersistentPlan {
   readonly node: ScanNode;
@@ -43,6 +32,8 @@ export interface PersistentPlan {
   /** If a row is one head of a row of the batch. */
   readonly heads: HeadsAsRows | undefined;
   readonly rowsPerWorkgroup: number;
+  /** Rows for which the lanes are arranged: more than there are, where memory is short. */
+  readonly arrangedRows: number;
   readonly workgroupSize: number;
   readonly stages: readonly Stage[];
   readonly groups: readonly Group[];
@@ -161,33 +152,10 @@ function planRows(
     lowering.tiles.maxRows ?? Number.POSITIVE_INFINITY,
     known,
   );
-  let rows = 2 ** Math.floor(Math.log2(Math.max(1, most)));
-  const layoutOf = (count: number) => {
-    const isWide = weightsStay !== undefined || tuning.persistentColumns !== undefined;
-    const panels = isWide ? undefined : planPanels(lowering, body, attrs.consts, stages, count);
-    const slots =
-      residency === undefined && panels === undefined
-        ? inMemory
-        : findSlots(node, stages, order, stored, residency, panels);
-    const ofValues = [...slots].reduce(
-      (sum, [id, of]) =>
-        sum + storages[nodeAt(body, id).aval.dtype].bytes * slotLength(of, count, panels) * of.count * of.slices,
-      0,
-    );
-    return { panels, slots, bytes: ofValues + exchangeBytes(residency) + sumBytes(panels, count) };
-  };
-  let layout = layoutOf(rows);
-  while (rows > 1 && layout.bytes > limit) {
-    rows /= 2;
-    layout = layoutOf(rows);
-  }
-  const { panels, slots, bytes } = layout;
-  const memory = target === "cpu" ? "a thread's memory" : "workgroup memory";
-  if (bytes > limit)
-    return { plan: undefined, reason: `one row needs ${bytes} bytes of ${memory}, the device has ${limit}` };
+  const arrangedRows = 2 ** Math.floor(Math.log2(Math.max(1, most)));
   const widthOf = (stage: Stage) =>
     Number(sizeOf(nodeAt(body, at([...stage.loops, ...stage.roots], 0)).aval.shape.slice(1)));
-  const tileOf = (stage: Stage): Tile => {
+  const tileFor = (rows: number, stage: Stage): Tile => {
     const own = { ...tuning, tileColumns: tuning.persistentColumns };
     const choose = (tuned: Tuning) =>
       chooseTile(rows, widthOf(stage), stage.accumulators.length, { ...lowering.tiles, tuning: tuned });
@@ -198,19 +166,52 @@ function planRows(
     return { rows, columns: isNarrow ? 1 : choose({ ...own, tileRows: rows }).columns };
   };
   const tiled = stages.filter(({ form }) => form === "tile");
-  // As many lanes as the widest product has columns: more lanes would repeat its work.
-  const widest = Math.max(
-    1,
-    ...(tiled.length > 0 ? tiled : stages).map((stage) => widthOf(stage) / tileOf(stage).columns),
-  );
-  const workgroupSize =
-    residency?.lanes ??
-    panels?.lanes ??
-    Math.min(maxLanes[target], Math.max(minLanes[target], 2 ** Math.ceil(Math.log2(widest))));
-  const bytesLeft = limit - bytes;
-  const shared = teamsOf(body, stages, { rowsPerWorkgroup: rows, workgroupSize, widthOf, bytesLeft }, lowering.tiles);
+  const lanesFor = (rows: number, panels: Panels | undefined) => {
+    // As many lanes as the widest product has columns: more lanes would repeat its work.
+    const widest = Math.max(
+      1,
+      ...(tiled.length > 0 ? tiled : stages).map((stage) => widthOf(stage) / tileFor(rows, stage).columns),
+    );
+    return (
+      residency?.lanes ??
+      panels?.lanes ??
+      Math.min(maxLanes[target], Math.max(minLanes[target], 2 ** Math.ceil(Math.log2(widest))))
+    );
+  };
+  const isWide = weightsStay !== undefined || tuning.persistentColumns !== undefined;
+  const panelsAtMost = (lanes: number) =>
+    isWide ? undefined : planPanels({ ...lowering, maxInvocations: lanes }, body, attrs.consts, stages, arrangedRows);
+  const arrangementOf = (panels: Panels | undefined): Arrangement => ({
+    residency,
+    panels,
+    slots:
+      residency === undefined && panels === undefined
+        ? inMemory
+        : findSlots(node, stages, order, stored, residency, panels),
+    teamsOf: (rows, neighbours, isShared) => {
+      const workgroupSize = lanesFor(arrangedRows, panels);
+      return teamsOf(
+        body,
+        stages,
+        { rows, arrangedRows, workgroupSize, widthOf, neighbours, isShared },
+        lowering.tiles,
+      );
+    },
+  });
+  // With fewer lanes there are fewer sums to leave in memory.
+  const lanesAtMost = [1, 2, 4].map((part) => lowering.maxInvocations / part);
+  const arrangements = lanesAtMost.map((lanes) => arrangementOf(panelsAtMost(lanes)));
+  const fit = fitRows(body, arrangements, arrangedRows, lowering.neighbours, limit);
+  const memory = target === "cpu" ? "a thread's memory" : "workgroup memory";
+  if (typeof fit === "number")
+    return { plan: undefined, reason: `one row needs ${fit} bytes of ${memory}, the device has ${limit}` };
+  const { rows, bytes, teams } = fit;
+  const { slots } = fit.arrangement;
+  const panels = fit.arrangement.panels && withFewerRows(fit.arrangement.panels, lowering, rows);
+  const tileOf = (stage: Stage) => tileFor(rows, stage);
+  const workgroupSize = lanesFor(target === "gpu" ? arrangedRows : rows, panels);
   // Every lane has these values in registers. A carry that is one of them is stored for the next step.
-  for (const [{ roots }, { count }] of shared.teams)
+  for (const [{ roots }, { count }] of teams)
     if (count === 1) for (const id of roots) if (nodeAt(body, id).op !== "input") slots.delete(id);
   return {
     plan: {
@@ -218,6 +219,7 @@ function planRows(
       rows: analysis.rows,
       heads,
       rowsPerWorkgroup: rows,
+      arrangedRows,
       workgroupSize,
       stages,
       groups,
@@ -225,9 +227,9 @@ function planRows(
       results,
       tileOf,
       tiles: lowering.tiles,
-      teams: shared.teams,
-      bytes: bytes + shared.bytes,
-      residency,
+      teams,
+      bytes,
+      residency: residency && { ...residency, mostSums: fit.sumsTogether },
       panels,
     },
     reason: aboutHeads(
@@ -239,6 +241,13 @@ function planRows(
     ),
     against: reasonAgainst(lowering.tiles, weights, isMoved, residency, panels),
   };
+}
+
+/** What the order of sums follows from: plans of a scan in which it is equal have the same results, bit for bit. */
+export function orderOfSums({ panels, teams }: PersistentPlan): string {
+  const sizes = [...teams.values()].map(({ size }) => size);
+  const parts = panels !== undefined && haveParts(panels) ? panels.together : 0;
+  return JSON.stringify([panels && layoutOf(panels), parts, sizes]);
 }
 
 /** A reason, with what it says about heads: that each is a row, or why they are not. */
@@ -265,70 +274,6 @@ function reasonAgainst(
   return target !== "cpu" && weights > most
     ? `${weights} bytes of weights are too many for one workgroup to read in every step`
     : undefined;
-}
-
-/** Bytes of workgroup memory in which the lanes of a column exchange their partial sums. */
-function exchangeBytes(residency: Residency | undefined): number {
-  if (residency === undefined || residency.inSubgroup || residency.slices === 1) return 0;
-  return storages.f32.bytes * residency.lanes * residency.mostSums;
-}
-
-/** Bytes of workgroup memory in which lanes leave the sums of products for those that go on with them. */
-function sumBytes(panels: Panels | undefined, rows: number): number {
-  return panels === undefined ? 0 : storages.f32.bytes * (panels.slices / panels.neighbours) * rows * panels.sums;
-}
-
-/** Elements of a value in one slot, of all rows of a workgroup. */
-export function slotLength({ width, slices }: Slots, rows: number, panels: Panels | undefined): number {
-  if (panels === undefined || slices === 1) return (rows * width) / slices + padding(width, slices);
-  const length = rows * rowInSlot(width, slices);
-  return length + slotPadding(length, slices);
-}
-
-function findSlots(
-  node: ScanNode,
-  stages: readonly Stage[],
-  order: ReadonlyMap<Stage, number>,
-  stored: ReadonlySet<NodeId>,
-  residency?: Residency,
-  panels?: Panels,
-): Map<NodeId, Slots> {
-  const { attrs } = node;
-  const { body } = attrs;
-  const { carries } = bodyInputs(attrs);
-  const reads = stages.flatMap((stage) =>
-    stage.reads.map((read) => ({ ...read, stage, order: order.get(stage) ?? 0 })),
-  );
-  const writerOf = (id: NodeId) => stages.find((stage) => stage.roots.includes(id));
-  const widthOf = (id: NodeId) => Number(sizeOf(nodeAt(body, id).aval.shape.slice(1)));
-  const slots = new Map<NodeId, Slots>();
-  const sharing = residency ?? panels;
-  const slicesOf = (id: NodeId) => (sharing?.sliced.has(id) ? sharing.slices : 1);
-  // Where lanes share the depth, products have read everything, and waited, before their stage stores.
-  const waits = (stage: Stage, carry: NodeId) => {
-    if (residency !== undefined && stage.form === "tile") return true;
-    if (!panels?.groups.has(stage)) return false;
-    const results = stage.accumulators.map(({ result }) => result);
-    const later = readsAfterLoops(body, stage, results, stored);
-    return later.every(({ id, samePosition }) => id !== carry || samePosition);
-  };
-  for (const [i, carry] of carries.entries()) {
-    const writer = writerOf(at(body.outputs, i));
-    const written = writer === undefined ? 0 : (order.get(writer) ?? 0);
-    const isSafe = reads.every(
-      (read) =>
-        read.id !== carry ||
-        read.order < written ||
-        (read.stage === writer && (read.samePosition || waits(writer, carry))),
-    );
-    slots.set(carry, { width: widthOf(carry), count: isSafe ? 1 : 2, slices: slicesOf(carry) });
-  }
-  for (const id of stored) {
-    const writer = writerOf(id);
-    if (nodeAt(body, id).op !== "input" && reads.some((read) => read.id === id && read.stage !== writer))
-      slots.set(id, { width: widthOf(id), count: 1, slices: slicesOf(id) });
-  }
-  return slots;
 }
 
 /** Bytes that the body reads in every step, whatever the row: its consts of known size. */

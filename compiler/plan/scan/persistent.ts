@@ -25,7 +25,7 @@ import { type PackedConst, packConsts } from "./packed-consts.ts";
 import { packPanels } from "./panel-packing.ts";
 import { layoutOf, mostPanelRows } from "./panels.ts";
 import { PersistentKernel } from "./persistent-kernel.ts";
-import { type PersistentChoice, type PersistentPlan, planPersistent } from "./persistent-plan.ts";
+import { orderOfSums, type PersistentChoice, type PersistentPlan, planPersistent } from "./persistent-plan.ts";
 import { mostSteps } from "./scan-time.ts";
 
 export const persistent: ScanSchedule = {
@@ -75,8 +75,10 @@ function lowerPersistent(lowering: Lowering, context: ScanContext, plan: Persist
   for (const { atMost, rows } of rowsByBatch) {
     const wanted = Math.min(rows, mostPanelRows(lowering), known);
     const { plan: own = plan } = planPersistent(lowering, context, undefined, wanted);
-    // The largest that fits serves all larger batches.
-    if (plans.at(-1)?.own.rowsPerWorkgroup === own.rowsPerWorkgroup) plans.pop();
+    // The largest that fits serves all larger batches, unless its sums are others.
+    const before = plans.at(-1)?.own;
+    const isSame = before?.rowsPerWorkgroup === own.rowsPerWorkgroup && orderOfSums(before) === orderOfSums(own);
+    if (isSame) plans.pop();
     plans.push({ atMost, own });
   }
   const layouts = new Set(plans.map(({ own }) => own.panels && layoutOf(own.panels)));

@@ -27,7 +27,7 @@ export interface Residency {
   readonly registers: number;
   /** Values whose elements are all numbers of f16. */
   readonly inHalf: ReadonlySet<NodeId>;
-  /** Partial sums that a stage exchanges together, at most. */
+  /** Partial sums that a stage exchanges together, at most: those of all its products where memory is there for them. */
   readonly mostSums: number;
   /** Values in workgroup memory that products read along the depth: one slot for each slice. */
   readonly sliced: ReadonlySet<NodeId>;

@@ -146,6 +146,8 @@ export class LaneSlices {
         sums = sums.map((sum) => w.let(w.fresh("sum"), w.add(sum, w.fromLaneXor(sum, apart))));
       return [...sums];
     }
+    if (partials.length > mostSums)
+      return [...this.addUp(partials.slice(0, mostSums)), ...this.addUp(partials.slice(mostSums))];
     this.#exchange ??= w.sharedArray("f32", lanes, mostSums);
     const { slots } = this.#exchange;
     const array = this.#exchange;

@@ -48,7 +48,7 @@ export function writeTeamStage(context: StageContext, stage: Stage, teams: LaneT
 
 /** What a lane adds to the results of some accumulators. */
 function partsOf(
-  { writer: w, region, rows }: StageContext,
+  { plan, writer: w, region, rows }: StageContext,
   emitter: Emitter,
   group: readonly Accumulator[],
   position: Position,
@@ -57,7 +57,7 @@ function partsOf(
   const extents = loopExtentsOf(region, at(at(group, 0).loops, 0));
   const terms = Number(sizeOf(extents));
   const { size, count } = teams.layout;
-  if (count > 1 || terms > size) {
+  if (plan.arrangedRows * count > 1 || terms > size) {
     const share = { work: { down: size, chunks: 1 }, teams, chunk: w.u32(0) };
     return sumTerms(emitter, region, share, group, position);
   }

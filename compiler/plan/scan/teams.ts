@@ -16,58 +16,57 @@ const fewTerms = 8;
 const fewLanes = 4;
 
 export interface WorkgroupShape {
-  readonly rowsPerWorkgroup: number;
+  /** Rows that a workgroup has, and those for which its lanes are arranged: more, where memory is short. */
+  readonly rows: number;
+  readonly arrangedRows: number;
   readonly workgroupSize: number;
   readonly widthOf: (stage: Stage) => number;
-  /** Bytes of workgroup memory that are left for exchanges. */
-  readonly bytesLeft: number;
+  readonly neighbours: number;
+  /** Whether there is workgroup memory in which lanes can exchange. */
+  readonly isShared: boolean;
 }
 
-/** The teams of each stage that lanes share, and the bytes of workgroup memory in which they exchange. */
+/** The teams of each stage that lanes share. */
 export function teamsOf(
   body: Graph,
   stages: readonly Stage[],
   shape: WorkgroupShape,
-  tiles: TileOptions,
-): { readonly teams: ReadonlyMap<Stage, TeamLayout>; readonly bytes: number } {
-  if (tiles.target !== "gpu") return { teams: new Map(), bytes: 0 };
+  { target }: TileOptions,
+): ReadonlyMap<Stage, TeamLayout> {
+  if (target !== "gpu") return new Map();
   const shared = stages.flatMap((stage): [Stage, TeamLayout][] => {
-    const layout = sharedLayout(body, stage, shape, tiles.neighbours ?? 1);
+    const layout = shape.isShared ? sharedLayout(body, stage, shape) : undefined;
     return layout === undefined ? [] : [[stage, layout]];
   });
-  const bytes = exchangedBytes(body, shared);
-  const isPossible = bytes <= shape.bytesLeft;
   const alone = { size: 1, count: 1, inARow: true, neighbours: 1, lanes: shape.workgroupSize };
-  const isUniform = (stage: Stage) =>
-    stage.form !== "tile" && shape.rowsPerWorkgroup === 1 && shape.widthOf(stage) === 1;
+  const isUniform = (stage: Stage) => stage.form !== "tile" && shape.rows === 1 && shape.widthOf(stage) === 1;
   const others = stages.filter(isUniform).map((stage) => [stage, alone] as const);
-  return { teams: new Map([...others, ...(isPossible ? shared : [])]), bytes: isPossible ? bytes : 0 };
+  return new Map([...others, ...shared]);
 }
 
-/** The teams of a stage whose reductions are worth it. */
+/** The teams of a stage whose reductions are worth it. How many terms a lane adds up depends on the arranged rows only. */
 function sharedLayout(
   body: Graph,
   stage: Stage,
-  { rowsPerWorkgroup, workgroupSize, widthOf }: WorkgroupShape,
-  neighbours: number,
+  { rows, arrangedRows, workgroupSize, widthOf, neighbours }: WorkgroupShape,
 ): TeamLayout | undefined {
   const { loops } = stage;
   const isReduction = loops.every((id) => ["sum", "reduceMax"].includes(nodeAt(body, id).op));
   if (loops.length === 0 || !isReduction) return undefined;
   const terms = Math.max(...loops.map((id) => Number(sizeOf(loopExtentsOf({ graph: body }, id)))));
-  const count = rowsPerWorkgroup * widthOf(stage);
-  const most = 2 ** Math.floor(Math.log2(workgroupSize / Math.max(1, count)));
+  const width = widthOf(stage);
+  const most = 2 ** Math.floor(Math.log2(workgroupSize / Math.max(1, arrangedRows * width)));
   if (terms < fewTerms || most < fewLanes) return undefined;
   let near = neighbours;
   while (workgroupSize % near !== 0) near /= 2;
   // Lanes without an element of the only row need the result too: they read it in workgroup memory.
-  const fewest = count === 1 ? Math.min(most, 2 * near) : fewLanes;
+  const fewest = arrangedRows * width === 1 ? Math.min(most, 2 * near) : fewLanes;
   const size = Math.min(most, Math.max(fewest, 2 ** Math.ceil(Math.log2(terms))));
-  return { size, count, inARow: true, neighbours: near, lanes: workgroupSize };
+  return { size, count: rows * width, inARow: true, neighbours: near, lanes: workgroupSize };
 }
 
 /** Bytes of workgroup memory in which teams exchange, at most: those of one layout share arrays of one type. */
-function exchangedBytes(body: Graph, teams: readonly (readonly [Stage, TeamLayout])[]): number {
+export function exchangedBytes(body: Graph, teams: ReadonlyMap<Stage, TeamLayout>): number {
   const elements = new Map<string, number>();
   for (const [{ loops }, layout] of teams)
     for (const id of loops) {

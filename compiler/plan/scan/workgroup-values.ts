@@ -11,8 +11,9 @@ import { fromStorage, toStorage } from "../../kernel/storage.ts";
 import type { PlacedBuilder } from "../emit/placed-builder.ts";
 import type { Emitter } from "../emit/values.ts";
 import type { PanelLanes } from "./panel-products.ts";
-import { type PersistentPlan, type Slots, slotLength } from "./persistent-plan.ts";
+import type { PersistentPlan } from "./persistent-plan.ts";
 import type { LaneSlices } from "./resident-products.ts";
+import { type Slots, slotLength } from "./slots.ts";
 import type { WorkgroupRows } from "./workgroup-rows.ts";
 
 export class WorkgroupValues {
