@@ -1,10 +1,11 @@
 /**
- * @file Error reports on the terminal: one line that says what failed, where, and what to do. The stack trace is printed
+ * @file Error reports on the terminal: one line that says what failed, where, and what to do; for equations also their line. The stack trace is printed
  * only if the environment variable CELLGRAD_DEBUG is set.
  */
 import { CommanderError } from "commander";
 import { InternalError, inWords, oneLine, UserError } from "../compiler/graph/errors.ts";
 import { placeInUserCode, plainMessage } from "../disk/user-code.ts";
+import { EquationError } from "../interchange/equations/fault.ts";
 import { DeviceLostError, DeviceTimeoutError, DeviceUnavailableError } from "../runtime/device-errors.ts";
 
 /** 0: success. 1: `check` found a wrong gradient. 2: bad input. 70: a bug in cellgrad. 130: interrupted. */
@@ -23,6 +24,8 @@ export function errorReport(error: unknown): ErrorReport {
     const line = `the code of a cell or module throws ${inWords(error)}; throw an Error instead, which records where it was thrown`;
     return { line, exitCode: ExitCode.badInput };
   }
+  // The line of the file, with a caret below the character, is part of the message.
+  if (error instanceof EquationError) return { line: error.message, exitCode: ExitCode.badInput };
   const place = placeInUserCode(error);
   const isTheirs = [UserError, DeviceUnavailableError, DeviceLostError, DeviceTimeoutError].some(
     (kind) => error instanceof kind,

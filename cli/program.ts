@@ -29,7 +29,7 @@ export interface Invocation {
   readonly finish: (exitCode: number) => void;
 }
 
-const CELL = `a built-in cell (${Object.keys(zoo).join(", ")}) or a module that exports one`;
+const CELL = `a built-in cell (${Object.keys(zoo).join(", ")}) or a file: equations (.cell), or a module that exports one`;
 /** With more units, a single matrix exceeds the largest buffer of any known adapter. */
 const MOST_UNITS = 16384;
 const MOST_BATCH = 65535;

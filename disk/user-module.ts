@@ -1,15 +1,17 @@
 /**
- * @file Loads cells from a file. The module is TypeScript or JavaScript from anywhere on disk; its imports of "cellgrad"
+ * @file Loads cells from a file of equations or from a module. A module is TypeScript or JavaScript from anywhere on disk; its imports of "cellgrad"
  * resolve to the running library, so nothing needs to be installed next to it.
  */
 import { writeSync } from "node:fs";
 import { stat } from "node:fs/promises";
-import { resolve } from "node:path";
+import { basename, resolve } from "node:path";
 import { createJiti } from "jiti";
 import * as zooEntry from "../cells/zoo.ts";
 import { oneLine, UserError } from "../compiler/graph/errors.ts";
 import type { CellDefinition } from "../index.ts";
 import * as cellgrad from "../index.ts";
+import { parseCell } from "../interchange/equations/parse-cell.ts";
+import { readText } from "./data-files.ts";
 import { fileFault } from "./file-faults.ts";
 import { placeInUserCode, plainMessage, shortPath } from "./user-code.ts";
 
@@ -18,12 +20,13 @@ const badInput = 2;
 const isModuleName = (path: string) => /\.[cm]?[jt]sx?$/i.test(path);
 
 /**
- * Loads the cell that a TypeScript or JavaScript module exports: its default export, or its only exported cell. Runs the
- * module; its imports of "cellgrad" resolve to the running library.
+ * Loads the cell of a file: of equations (`.cell`), or the default export or only exported cell of a TypeScript or
+ * JavaScript module. Runs the module; its imports of "cellgrad" resolve to the running library.
  *
- * @throws UserError if the file does not exist, the module throws, or it exports no cell or several.
+ * @throws UserError if the file does not exist, an equation is wrong, the module throws, or it exports no cell or several.
  */
 export async function loadCell(path: string): Promise<CellDefinition> {
+  if (isEquationFile(path)) return readCell(path);
   const exported = await loadModule(path);
   if (isCell(exported.default)) return exported.default;
   const cells = Object.entries(exported).flatMap(([name, value]) => (isCell(value) ? [{ name, value }] : []));
@@ -35,6 +38,15 @@ export async function loadCell(path: string): Promise<CellDefinition> {
       ? `${path} exports no cell: make one with cell("name", { state }, step) and export it as default`
       : `${path} exports ${cells.length} cells (${names}): export the one to use as default`,
   );
+}
+
+const isEquationFile = (path: string) => /\.cell$/i.test(path);
+
+/** The cell of a file of equations; its name is the file's. */
+async function readCell(path: string): Promise<CellDefinition> {
+  const text = await readText(path);
+  const file = resolve(path);
+  return parseCell(text, { name: basename(path).replace(/\.cell$/i, ""), file: shortPath(file), path: file });
 }
 
 function isCell(value: unknown): value is CellDefinition {
@@ -49,7 +61,9 @@ async function loadModule(path: string): Promise<Record<string, unknown>> {
   if (!found.isFile())
     throw new UserError(`${path} is not a file; give a module that exports a cell, such as ./my-cell.ts`);
   if (!isModuleName(path))
-    throw new UserError(`${path} is not a .ts or .js file; give a module that exports a cell, such as ./my-cell.ts`);
+    throw new UserError(
+      `${path} is not a .cell, .ts or .js file; give equations, or a module that exports a cell, such as ./my-cell.ts`,
+    );
   const jiti = createJiti(file, {
     virtualModules: { cellgrad, "cellgrad/zoo": zooEntry },
     // The file can change between two calls in one process, and no cache file must be left next to it.

@@ -41,6 +41,7 @@ const HOST_ONLY = ["cli/", "disk/", "entries/node.ts", "playground/", "runtime/h
 
 /** What a folder may import though a browser loads it: packages that run anywhere. */
 const PACKAGES: Record<string, readonly string[]> = {
+  "interchange/equations/": ["@lezer/common", "@lezer/lr"],
   "interchange/onnx/": ["@bufbuild/protobuf"],
   "testing/": ["fast-check"],
   "train/data/series-text.ts": ["csv-parse"],

@@ -15,6 +15,9 @@ export interface SourceNames {
 const declaration =
   /^\s*(?:export\s+)?(?:const|let|var)\s+(?:(\w+)\s*(?::[^=]+)?|\[([^\]]*)\]\s*(?::[^=]+)?)\s*=\s*(.*)$/;
 
+/** The left-hand side of an equation of a .cell file. */
+const equation = /^\s*(\w+)()\s*=\s*(.*)$/;
+
 export function sourceNames(graph: Graph, needed: ReadonlySet<NodeId>, lineOf: SourceLine | undefined): SourceNames {
   const names = new Map<NodeId, string>();
   const comments = new Map<NodeId, string>();
@@ -23,7 +26,7 @@ export function sourceNames(graph: Graph, needed: ReadonlySet<NodeId>, lineOf: S
     const text = lineOf(line);
     if (text === undefined) continue;
     for (const id of ids) comments.set(id, equationOf(text));
-    const [, one, several, value = ""] = declaration.exec(text) ?? [];
+    const [, one, several, value = ""] = (/\.cell:\d+$/.test(line) ? equation : declaration).exec(text) ?? [];
     // A function's line is where it was written, not a value.
     if (value.includes("=>") || value.startsWith("function")) continue;
     const declared = one !== undefined ? [one] : (several ?? "").split(",").map((name) => name.trim());

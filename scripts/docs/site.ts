@@ -12,7 +12,18 @@ interface Item {
   readonly items?: readonly Item[];
 }
 
-const guide = ["get-started", "cells", "functions", "data", "train", "command-line", "objectives", "layers", "models"];
+const guide = [
+  "get-started",
+  "cells",
+  "equations",
+  "functions",
+  "data",
+  "train",
+  "command-line",
+  "objectives",
+  "layers",
+  "models",
+];
 const more = ["weights", "jax", "deploy", "compile", "speed", "look-inside", "errors"];
 
 /** The title of a page: its first heading. */

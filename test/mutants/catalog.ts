@@ -5,6 +5,7 @@ import { cliMutants } from "./cli.ts";
 import { cpuMutants } from "./cpu.ts";
 import { cpuTargetMutants } from "./cpu-target.ts";
 import { docsMutants } from "./docs.ts";
+import { equationMutants } from "./equations.ts";
 import { evaluatorMutants } from "./evaluator.ts";
 import { fileMutants } from "./files.ts";
 import { keptMutants } from "./kept.ts";
@@ -52,6 +53,7 @@ export const mutants: readonly Mutant[] = [
   ...lossMutants,
   ...trainingMutants,
   ...segmentMutants,
+  ...equationMutants,
   ...fileMutants,
   ...webAssemblyMutants,
   ...cpuTargetMutants,

@@ -110,7 +110,7 @@ const rows: readonly (readonly [given: string, task: () => Promise<unknown>, lin
   [
     "a text as a cell",
     () => loadCell(at("cell.txt")),
-    "cell.txt is not a .ts or .js file; give a module that exports a cell, such as ./my-cell.ts",
+    "cell.txt is not a .cell, .ts or .js file; give equations, or a module that exports a cell, such as ./my-cell.ts",
   ],
   [
     "a text as a model",

@@ -7,6 +7,7 @@ import { describe, expect, test } from "vitest";
 import { gru } from "../../cells/index.ts";
 import type { Initializer } from "../../compiler/dsl/initializers.ts";
 import * as data from "../../entries/data.ts";
+import * as equations from "../../entries/equations.ts";
 import * as files from "../../entries/files.ts";
 import * as inspect from "../../entries/inspect.ts";
 import * as jax from "../../entries/jax.ts";
@@ -28,6 +29,7 @@ import { whatever } from "../support/refused.ts";
 
 type Entries = typeof root &
   typeof data &
+  typeof equations &
   typeof files &
   typeof inspect &
   typeof jax &
@@ -150,6 +152,7 @@ const calls: Calls = {
   objective: (o) => root.objective("o", {}, () => none, o),
   openDevice: (o) => root.openDevice(o),
   outputDropout: (o) => layers.outputDropout(none, 0, o),
+  parseCell: (o) => equations.parseCell("h = W x", o),
   parseSeries: (o) => data.parseSeries([], "", o),
   parseSeriesText: (o) => data.parseSeriesText("", "t.csv", o),
   pixelSequences: (o) => data.pixelSequences([], [], [], o),

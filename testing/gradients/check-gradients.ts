@@ -282,6 +282,8 @@ class WrongGradient extends Error {
 function withSizes(error: unknown, sizes: Case | undefined): unknown {
   if (!(error instanceof Error) || sizes === undefined) return error;
   const { units, features } = sizes;
-  error.message += ` [at units ${units}, features ${features}; --units and --features fix them]`;
+  // Behind the first line: the others of an EquationError show a place.
+  const note = ` [at units ${units}, features ${features}; --units and --features fix them]`;
+  error.message = error.message.replace(/(?=\n|$)/, () => note);
   return error;
 }

@@ -25,22 +25,22 @@ export const cells: readonly BadInput[] = [
   [
     "a text as a cell",
     "train @text.txt --cell @text.txt",
-    "text.txt is not a .ts or .js file; give a module that exports a cell, such as ./my-cell.ts",
+    "text.txt is not a .cell, .ts or .js file; give equations, or a module that exports a cell, such as ./my-cell.ts",
   ],
   [
     "a program in another language as a cell",
     "train @text.txt --cell @cell.py",
-    "cell.py is not a .ts or .js file; give a module that exports a cell, such as ./my-cell.ts",
+    "cell.py is not a .cell, .ts or .js file; give equations, or a module that exports a cell, such as ./my-cell.ts",
   ],
   [
     "JSON as a cell",
     "train @text.txt --cell @cell.json",
-    "cell.json is not a .ts or .js file; give a module that exports a cell, such as ./my-cell.ts",
+    "cell.json is not a .cell, .ts or .js file; give equations, or a module that exports a cell, such as ./my-cell.ts",
   ],
   [
     "a model as a cell",
     "train @text.txt --cell @text.safetensors",
-    "text.safetensors is not a .ts or .js file; give a module that exports a cell, such as ./my-cell.ts",
+    "text.safetensors is not a .cell, .ts or .js file; give equations, or a module that exports a cell, such as ./my-cell.ts",
   ],
   ["a missing module", "train @text.txt --cell @absent.ts", "absent.ts: no such file"],
   ["a missing file that is not a module", "train @text.txt --cell @absent.txt", "absent.txt: no such file"],
@@ -113,7 +113,7 @@ export const cells: readonly BadInput[] = [
   [
     "a check of a text",
     "check @text.txt",
-    "text.txt is not a .ts or .js file; give a module that exports a cell, such as ./my-cell.ts",
+    "text.txt is not a .cell, .ts or .js file; give equations, or a module that exports a cell, such as ./my-cell.ts",
   ],
   ["a check of a missing module", "check @absent.ts", "absent.ts: no such file"],
   [
@@ -134,11 +134,11 @@ export const cells: readonly BadInput[] = [
   [
     "an inspection of a text",
     "inspect --cell @text.txt",
-    "text.txt is not a .ts or .js file; give a module that exports a cell, such as ./my-cell.ts",
+    "text.txt is not a .cell, .ts or .js file; give equations, or a module that exports a cell, such as ./my-cell.ts",
   ],
   [
     "a task for a text as a cell",
     "task copy --cell @text.txt",
-    "text.txt is not a .ts or .js file; give a module that exports a cell, such as ./my-cell.ts",
+    "text.txt is not a .cell, .ts or .js file; give equations, or a module that exports a cell, such as ./my-cell.ts",
   ],
 ];
