@@ -12,6 +12,7 @@ export interface Place {
  * character.
  */
 export class EquationError extends UserError {
+  /** The name by which it is known among other errors. */
   override readonly name = "EquationError";
   /** The line, from 1. */
   readonly line: number;
@@ -19,10 +20,12 @@ export class EquationError extends UserError {
   readonly column: number;
   /** What is wrong, without its place. */
   readonly what: string;
-  /** The wrong part of the text, as offsets. */
+  /** Where the wrong part of the text begins, as an offset. */
   readonly from: number;
+  /** The offset where it ends. */
   readonly to: number;
 
+  /** `what` is wrong in a text, and where. */
   constructor(what: string, { file, text }: Source, { from, to }: Place) {
     const { line, column, content } = lineAt(text, from);
     // Of a very long line, the part around the character.

@@ -260,6 +260,16 @@ const numbers = (shape: readonly number[]) => ndarray(shape, Array.from({ length
 }`,
     },
   ],
+  "docs/guide/equations.md": [
+    {
+      after: "console.log(mgu(64).stateShapes); // { h: [64] }",
+      says: "its states are those that the equations read at t-1, and a fault says where it is",
+      check: `
+expect(mgu.cellName).toBe("mgu");
+expect(mgu(64).stateShapes).toEqual({ h: [64] });
+expect(() => parseCell("h_t = z_t")).toThrow("cell.cell:1:7: z_t has no equation; a weight has no time: write z\\n  h_t = z_t\\n        ^");`,
+    },
+  ],
   "docs/guide/jax.md": [
     {
       after: "if (trace !== undefined) console.log(cellToJax(trace));",
