@@ -227,6 +227,8 @@ export function createProgram({ streams, version, finish }: Invocation): Command
     .addOption(precision())
     .addOption(memory())
     .option("--tuning <model>", "show the tuning saved in a model, and compile with it")
+    .option("--equations", "print the cell's equations as a .cell file, at this number of units and --embed features")
+    .option("--latex", "print the cell's equations as LaTeX")
     .option(
       "--profile",
       "run a training step on a device and show time, FLOP and bytes of each kernel instead of its code",
@@ -245,6 +247,7 @@ export function createProgram({ streams, version, finish }: Invocation): Command
         "cellgrad inspect --cell gru --units 64",
         "cellgrad inspect --cell ./my-cell.ts --profile",
         "cellgrad inspect --cell ./my-cell.ts --json",
+        "cellgrad inspect --cell gru --equations > my-gru.cell",
       ]),
     )
     .action(async (options, command: Command) => {

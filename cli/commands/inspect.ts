@@ -2,12 +2,16 @@
 
 import { planCpuProgram } from "../../compiler/compile-cpu.ts";
 import type { CpuKernelText } from "../../compiler/cpu-text.ts";
-import { UserError } from "../../compiler/graph/errors.ts";
+import type { CellDefinition } from "../../compiler/dsl/cell.ts";
+import { traceCell } from "../../compiler/dsl/traced-cell.ts";
+import { at, UserError } from "../../compiler/graph/errors.ts";
 import type { Kernel } from "../../compiler/plan/program.ts";
 import type { ScheduleChoice } from "../../compiler/plan/scan/names.ts";
 import type { Tuning } from "../../compiler/plan/tuning.ts";
 import { planProgram } from "../../compiler/plan-program.ts";
 import type { Precision } from "../../devices/device.ts";
+import { cellText } from "../../interchange/equations/write.ts";
+import { equationsOf, latexOf } from "../../interchange/latex/equations.ts";
 import { bytesFormula, countNodes, countWork } from "../../runtime/count-work.ts";
 import { compileStep, compileStepForCpu } from "../../train/compile-step.ts";
 import { fittedStep, type Planner, segmentsLine } from "../../train/memory-budget.ts";
@@ -43,6 +47,9 @@ export interface InspectCommandOptions extends DeviceOptions {
   readonly tuning?: string;
   readonly json?: boolean;
   readonly profile?: boolean;
+  /** Print the equations of the step, as LaTeX or as a .cell file. */
+  readonly latex?: boolean;
+  readonly equations?: boolean;
   /** The first device option given on the command line, if any. */
   readonly deviceGiven: string | undefined;
 }
@@ -53,6 +60,7 @@ export async function inspect(options: InspectCommandOptions, streams: Streams):
   const { units, layers, embed, vocabulary, batch, time, json, precision } = options;
   const tuned = options.tuning === undefined ? undefined : await readTuned(options.tuning);
   const cell = await cellByName(options.cell);
+  if (options.latex || options.equations) return printEquations(cell, options, streams);
   const network = checkedSize(languageModel({ cell, units, layers, embed, vocabulary }));
   const profile = options.profile ? await profiled(network, options, tuned?.tuning, streams) : undefined;
   // The same step as in `train`.
@@ -91,6 +99,23 @@ export async function inspect(options: InspectCommandOptions, streams: Streams):
     if (fitted?.segments !== undefined) line(stdout, segmentsLine(fitted.segments));
     for (const text of profile ? profileTable(profile) : layout(compiled, work)) line(stdout, text);
   }
+  return ExitCode.ok;
+}
+
+/** The equations of a step of the first layer, in place of how it is compiled. */
+async function printEquations(
+  cell: CellDefinition,
+  { latex, equations, profile, units, embed, json }: InspectCommandOptions,
+  { stdout }: Streams,
+): Promise<number> {
+  if (profile)
+    throw new UserError(`--${latex ? "latex" : "equations"} prints equations and runs nothing; leave out --profile`);
+  if (latex && equations) throw new UserError("--latex and --equations are two ways to print a cell; give one");
+  const trace = at(traceCell(cell, [{ units, features: embed }]).traces, 0);
+  const text = equations ? cellText(trace) : `${latexOf(equationsOf(trace))}\n`;
+  if (json)
+    jsonLine(stdout, { cell: cell.cellName, units, features: embed, [equations ? "equations" : "latex"]: text });
+  else stdout.write(text);
   return ExitCode.ok;
 }
 

@@ -53,4 +53,27 @@ export const equationMutants: readonly Mutant[] = [
     ["test/cli/equations.test.ts"],
     [["equations name nothing in Python", "/\\.cell:\\d+$/.test(line) ? equation : declaration", "declaration"]],
   ),
+  ...changed(
+    "interchange/equations/write.ts",
+    ["test/interchange/equations/write.test.ts"],
+    [
+      [
+        "a difference of a difference loses its brackets",
+        "within(second(operands), own + 1)",
+        "within(second(operands), own)",
+      ],
+      [
+        "the negative of a product is of its first factor",
+        "within(first(operands), level.signed)",
+        "within(first(operands), level.term)",
+      ],
+      ["initial values are not written", "return given === plain ? [] :", "return given !== plain ? [] :"],
+      ["any matrix is a weight", 'if (!this.#weights.has(id) || node.op !== "input")', "if (false)"],
+      [
+        "an output that is a state before the last has no equation",
+        "aliases.length > 0 || this.#names.get(output) !== last",
+        "false",
+      ],
+    ],
+  ),
 ];

@@ -55,6 +55,7 @@ type Data =
   | (root.Cell | root.Device | root.Objective | root.Optimizer | Pick<root.Trainer, "step">)
   | (data.Normalisation | data.GreyImage | data.IdxArray | data.LabelledSequences | data.Recording | data.Series)
   | (data.PiecedRecording | data.Vocabulary | node.ByteSource)
+  | Parameters<typeof equations.cellText>[0]
   | (files.SavedModel | files.TensorFile | files.TracedCell | stream.ModelSource)
   | (
       | Parameters<typeof root.interpret>[3]
