@@ -49,6 +49,13 @@ export interface CompileOptions {
   readonly tuning?: Tuning | undefined;
   /** Most time steps per dispatch; by default as many as their estimated time allows. */
   readonly chunkSteps?: number;
+  /**
+   * Inputs that are several arrays one after another, such as all parameters: the shapes of these, by the input's name. Where
+   * an input is larger than a buffer may be, it is stored in several, which end between two arrays if they can.
+   */
+  readonly parts?: Readonly<Record<string, readonly (readonly number[])[]>> | undefined;
+  /** Sizes of `B`, `T` and others that it will run at, if they are known; it runs at any. */
+  readonly sizes?: Readonly<Record<string, number>> | undefined;
   /** Which outputs belong to the forward and the backward pass, for counting dispatches. */
   readonly phases?: { readonly forward: readonly number[]; readonly backward: readonly number[] };
 }
@@ -79,6 +86,8 @@ export const ofCompile = {
   maxRows: "number",
   tuning: "object",
   chunkSteps: "number",
+  parts: "object",
+  sizes: "object",
   phases: "object",
 } as const;
 
@@ -125,8 +134,8 @@ export interface Device {
   readonly lower?: (graph: Graph, options?: CompileOptions) => Program | CpuProgram;
   /** The most bytes that it can hold, and that one buffer can have; absent if nothing bounds them. */
   readonly limits?: { readonly bytes: number; readonly bufferBytes: number };
-  /** Copies an array to the device. */
-  readonly upload: (value: NdArray) => DeviceArray;
+  /** Copies an array to the device; `parts` are those of `CompileOptions`, for the input that it is uploaded for. */
+  readonly upload: (value: NdArray, parts?: readonly (readonly number[])[]) => DeviceArray;
   /** Bytes and number of the device's buffers, including those kept for reuse. */
   readonly memory: () => { readonly bytes: number; readonly buffers: number };
   /** Frees the buffers kept for reuse; worth calling before a change of sizes. */

@@ -11,31 +11,35 @@ import { GpuContext } from "../runtime/context.ts";
 import type { AdapterChoice } from "../runtime/host.ts";
 import { LoadedProgram } from "../runtime/loaded-program.ts";
 import { type CompileOptions, checkUpload, type Device, executableOf, ofCompile } from "./device.ts";
+import { uploadPages } from "./paged-array.ts";
+import { type Loader, loadPaged, lowerPaged } from "./paged-program.ts";
 
 /** Opens a device on an adapter of this kind; `timeout` is in seconds, as in `OpenDeviceOptions`. */
 export async function openWebgpuDevice(choice: AdapterChoice, timeout?: number): Promise<Device> {
   return deviceOn(await GpuContext.open(choice, timeout));
 }
 
-/** The device of a context. */
-export function deviceOn(context: GpuContext): Device {
-  const lower = (graph: Graph, given: CompileOptions = {}) => {
+/** The device of a context, whose buffers have at most `bufferBytes`. */
+export function deviceOn(context: GpuContext, bufferBytes: number = context.pool.most): Device {
+  const loader: Loader = {
+    lower: (graph, options) => buildProgram(graph, { ...options, ...context.compileLimits }),
+    load: (program, readback) => LoadedProgram.load(context, program, readback),
+    loadLater: (program, readback) => LoadedProgram.of(context, program, readback),
+    bufferBytes,
+  };
+  const checked = (graph: Graph, given: CompileOptions) => {
     checkGraph("compile", graph);
-    return buildProgram(graph, { ...checkedOptions("compile", given, ofCompile), ...context.compileLimits });
+    return checkedOptions("compile", given, ofCompile);
   };
   return {
     kind: context.host.kind,
     name: context.host.name,
-    lower,
-    limits: { bytes: Number.POSITIVE_INFINITY, bufferBytes: context.pool.most },
-    compile: async (graph, compileOptions = {}) => {
-      const program = lower(graph, compileOptions);
-      const loaded = await LoadedProgram.load(context, program, compileOptions.readback);
-      return executableOf(graph, loaded);
-    },
-    upload: (value) => {
+    lower: (graph, options = {}) => lowerPaged(graph, checked(graph, options), loader),
+    limits: { bytes: Number.POSITIVE_INFINITY, bufferBytes },
+    compile: async (graph, options = {}) => executableOf(graph, await loadPaged(graph, checked(graph, options), loader)),
+    upload: (value, parts) => {
       checkUpload(value);
-      return uploadArray(context, value);
+      return uploadPages(value, parts, bufferBytes, (page) => uploadArray(context, page));
     },
     memory: () => context.pool.allocated,
     trim: () => context.pool.destroyFree(),

@@ -72,6 +72,11 @@ export class LoadedProgram {
     return new LoadedProgram(context, program, pipelines, readback);
   }
 
+  /** The same, but all kernels are compiled when a run first needs them. */
+  static of(context: GpuContext, program: Program, readback: readonly number[] = []): LoadedProgram {
+    return new LoadedProgram(context, program, new ProgramPipelines(context, program), readback);
+  }
+
   /** Number of compiled pipelines; it grows only when a branch is taken for the first time. */
   get pipelineCount(): number {
     return this.#pipelines.count;

@@ -4,7 +4,8 @@
  */
 import type { ParameterTensors } from "../compiler/dsl/parameters.ts";
 import { formatShape, sameShape } from "../compiler/graph/dim.ts";
-import { inWords, UserError } from "../compiler/graph/errors.ts";
+import { at, inWords, UserError } from "../compiler/graph/errors.ts";
+import { type Graph, inputName, type NodeId, nodeAt } from "../compiler/graph/graph.ts";
 import { type NdArray, sizeOfNumbers, valueFault } from "../compiler/graph/ndarray.ts";
 import { concat, slice } from "../compiler/ops/pieces.ts";
 import { fill, reshape } from "../compiler/ops/views.ts";
@@ -39,6 +40,24 @@ export function arenaOf(specs: readonly { readonly path: string; readonly shape:
     return { path, shape, offset: offset - size, size };
   });
   return { size: offset, entries };
+}
+
+/** The shapes of the parameters, in their order. */
+export function shapesOf({ entries }: Arena): readonly (readonly number[])[] {
+  return entries.map(({ shape }) => shape);
+}
+
+/** The inputs of a graph that have the layout of the parameters, for `CompileOptions.parts`. */
+export function partsOf(graph: Graph, arena: Arena): Readonly<Record<string, readonly (readonly number[])[]>> {
+  const names = graph.inputs
+    .map((id) => inputName(graph, id))
+    .filter((name, i) => (name === "parameters" || name.startsWith("slots/")) && isFlat(graph, at(graph.inputs, i), arena));
+  return Object.fromEntries(names.map((name) => [name, shapesOf(arena)]));
+}
+
+function isFlat(graph: Graph, input: NodeId, { size }: Arena): boolean {
+  const { shape } = nodeAt(graph, input).aval;
+  return shape.length === 1 && shape[0] === size;
 }
 
 /** Returns the parameters by path, as views of the flat tensor [size]. */

@@ -3,13 +3,14 @@
  * forward pass is computed twice (forms/in-segments.ts). Which segments fit is known before anything is computed, by the bytes
  * that the planner counts.
  */
-import { bindShape, evaluateDim } from "../compiler/graph/dim.ts";
-import { expectArgument, UserError } from "../compiler/graph/errors.ts";
+import { bindShape, type DimSizes, evaluateDim } from "../compiler/graph/dim.ts";
+import { expectArgument, LimitError, UserError } from "../compiler/graph/errors.ts";
 import type { Graph } from "../compiler/graph/graph.ts";
 import type { NdArray } from "../compiler/graph/ndarray.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
 import type { Program } from "../compiler/plan/program.ts";
 import type { CompileOptions, Device, Executable } from "../devices/device.ts";
+import { partsOf } from "./arena.ts";
 import type { Segmentation } from "./forms/in-segments.ts";
 import type { Objective } from "./objective.ts";
 import type { UpdateOptions } from "./optimizers/update.ts";
@@ -70,8 +71,10 @@ export function fittedStep(
   const mostOfBuffer = device.limits?.bufferBytes ?? Number.POSITIVE_INFINITY;
   const tried = (segments: Segmentation | undefined) => {
     const step = trainingStep(objective, options, segments);
-    const program = device.lower?.(step.graph, { ...compile, donate: step.donate });
     const sizes = { B: batch, T: time };
+    const program = lowered(device, step, { ...compile, sizes });
+    // Only a device that bounds buffers rejects one.
+    if (program instanceof LimitError) return { step, segments, bytes: undefined, fits: false };
     const buffers = (program?.buffers ?? []).map(({ size }) =>
       size.reduce<number>((total, dim) => total + 4 * evaluateDim(dim, sizes), 0),
     );
@@ -86,13 +89,27 @@ export function fittedStep(
   for (const steps of segmentLengths(device, time)) {
     const one = cut(steps);
     if (one.fits) return one;
-    if (least === undefined || (one.bytes ?? 0) < (least.bytes ?? 0)) least = one;
+    if (least?.bytes === undefined || (one.bytes ?? Number.POSITIVE_INFINITY) < least.bytes) least = one;
+  }
+  if (least?.bytes === undefined) {
+    const error = least && lowered(device, least.step, { ...compile, sizes: { B: batch, T: time } });
+    if (error instanceof LimitError) throw error;
   }
   const needs = `at least ${megabytes(least?.bytes ?? 0)}, in segments of ${least?.segments?.steps} steps`;
   const limit = Number.isFinite(most) ? megabytes(most) : `${megabytes(mostOfBuffer)} in one buffer`;
   throw new UserError(
     `a training step of ${batch} rows x ${time} steps needs ${needs}, and its memory is ${limit}: lower the batch or the units, or allow more memory`,
   );
+}
+
+/** The program of a step; an error if a value of it is larger than a buffer may be. */
+function lowered(device: Planner, { graph, donate, arena }: TrainingStep, options: CompileOptions) {
+  try {
+    return device.lower?.(graph, { ...options, donate, parts: partsOf(graph, arena) });
+  } catch (error) {
+    if (error instanceof LimitError) return error;
+    throw error;
+  }
 }
 
 /**
@@ -129,13 +146,17 @@ export async function trainingPrograms(
   compile: CompileOptions,
   budget: MemoryBudget | undefined,
 ): Promise<TrainingPrograms> {
-  const compiled = ({ graph, donate, outputs: { metrics } }: TrainingStep) =>
-    device.compile(graph, { ...compile, donate, readback: metrics === undefined ? [] : [metrics] });
+  const compiled = ({ graph, arena, donate, outputs: { metrics } }: TrainingStep, sizes?: DimSizes) =>
+    device.compile(graph, {
+      ...{ ...compile, donate, sizes, parts: partsOf(graph, arena) },
+      readback: metrics === undefined ? [] : [metrics],
+    });
   const fitted = budget && fittedStep(device, objective, options, compile, budget);
   const segments = fitted?.segments;
-  const any = await compiled(whole);
+  const sizes = budget && { B: budget.batch, T: budget.time };
+  const any = await compiled(whole, segments === undefined ? sizes : undefined);
   if (fitted === undefined || segments === undefined) return { segments, for: () => any, destroy: any.destroy };
-  const cut = await compiled(fitted.step);
+  const cut = await compiled(fitted.step, sizes);
   return {
     segments,
     for: (inputs) => (lengthOf(objective, inputs) === segments.length ? cut : any),

@@ -10,7 +10,7 @@ import { type NdArray, zeros } from "../compiler/graph/ndarray.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
 import type { ScheduleChoice } from "../compiler/plan/scan/names.ts";
 import { type Device, type DeviceArray, type Executable, ofScanSchedule } from "../devices/device.ts";
-import { type Arena, packArrays } from "./arena.ts";
+import { type Arena, packArrays, partsOf, shapesOf } from "./arena.ts";
 import { type PredictionBatch, predictionInputs } from "./batch-inputs.ts";
 import { sequenceOfStep } from "./forms/sequence-of-step.ts";
 import { type IndexChecks, indexChecks } from "./index-checks.ts";
@@ -73,9 +73,10 @@ export async function createPredictor(
   const packed = packArrays(parameters, arena);
   const executable = await device.compile(prediction.graph, {
     ...{ schedule, tuning: "tuned" in source ? source.tuned?.tuning : undefined },
+    parts: partsOf(prediction.graph, arena),
     readback: readbackOf(prediction),
   });
-  let weights = device.upload(packed);
+  let weights = device.upload(packed, shapesOf(arena));
   let isDestroyed = false;
   const check = () => {
     if (isDestroyed) throw new UserError("the predictor was destroyed; make another with createPredictor");
@@ -91,7 +92,7 @@ export async function createPredictor(
       check();
       const fitting = packArrays(next, arena);
       weights.destroy();
-      weights = device.upload(fitting);
+      weights = device.upload(fitting, shapesOf(arena));
     },
     destroy: () => {
       isDestroyed = true;

@@ -8,7 +8,7 @@ import { type Graph, inputName, type NodeId } from "../compiler/graph/graph.ts";
 import { arrayFault, type NdArray, ndarray, zeros } from "../compiler/graph/ndarray.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
 import type { Device, DeviceArray } from "../devices/device.ts";
-import { packArrays } from "./arena.ts";
+import { packArrays, partsOf, shapesOf } from "./arena.ts";
 import { denormalise, type Normalisation, normalise } from "./data/normalisation.ts";
 import type { Vocabulary } from "./data/text.ts";
 import { checkIndices, indexChecks } from "./index-checks.ts";
@@ -86,8 +86,11 @@ export async function createStream(
   const read = step.inputs.map((id) => inputName(step, id)).filter(isRead);
   const indices = indexChecks(step, read);
   const readback = graph.outputs.map((_, i) => i).slice(step.outputs.length - given.length);
-  const executable = await device.compile(graph, { maxRows: batch, readback, tuning: tuned?.tuning });
-  let weights = device.upload(packArrays(parameters, arena));
+  const executable = await device.compile(graph, {
+    ...{ maxRows: batch, readback, tuning: tuned?.tuning },
+    parts: partsOf(graph, arena),
+  });
+  let weights = device.upload(packArrays(parameters, arena), shapesOf(arena));
   const names = graph.inputs.map((id) => inputName(graph, id)).filter((name) => name.startsWith("state/"));
   const avals = new Map(graph.inputs.map((id) => [inputName(graph, id), at(graph.nodes, id).aval]));
   let own: StreamState | undefined;
@@ -133,7 +136,7 @@ export async function createStream(
     setParameters: (next) => {
       const packed = packArrays(next, arena);
       weights.destroy();
-      weights = device.upload(packed);
+      weights = device.upload(packed, shapesOf(arena));
     },
     destroy: () => {
       isDestroyed = true;

@@ -4,12 +4,12 @@
  */
 import type { Shape } from "../compiler/graph/dim.ts";
 import { at, expectArgument, InternalError, inWords, UserError } from "../compiler/graph/errors.ts";
-import { type Graph, inputName } from "../compiler/graph/graph.ts";
+import { inputName } from "../compiler/graph/graph.ts";
 import { type NdArray, scalar, sizeOfNumbers, zeros } from "../compiler/graph/ndarray.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
 import type { Tuning } from "../compiler/plan/tuning.ts";
 import type { Device, DeviceArray, Executable, KernelProfile } from "../devices/device.ts";
-import { packArrays, unpackArray } from "./arena.ts";
+import { packArrays, partsOf, shapesOf, unpackArray } from "./arena.ts";
 import { inputsOf, type PredictionBatch, type TrainingBatch } from "./batch-inputs.ts";
 import { type Checkpoint, carriedState, keptShape, keptValue } from "./checkpoint.ts";
 import { isFiniteInF32 } from "./files/finite-model.ts";
@@ -200,7 +200,8 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
     const { rows, states } = carriedState(checkpoint, this.network.stateShapes);
     for (const array of Object.values(this.#held)) array.destroy();
     this.#held = {
-      ...Object.fromEntries([...values, ...states].map(([name, value]) => [name, this.#device.upload(value)])),
+      ...Object.fromEntries(values.map(([name, value]) => [name, this.#uploaded(value)])),
+      ...Object.fromEntries(states.map(([name, value]) => [name, this.#device.upload(value)])),
       halted: this.#device.upload(scalar(0, "bool")),
     };
     this.#batch = rows;
@@ -209,6 +210,12 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
     this.#restores += 1;
     this.#last = Promise.resolve(undefined);
   };
+
+  /** Copies an array of the layout of the parameters, or a number, to the device. */
+  #uploaded(value: NdArray): DeviceArray {
+    const { arena } = this.#step;
+    return this.#device.upload(value, value.data.length === arena.size ? shapesOf(arena) : undefined);
+  }
 
   /** Names of the arrays in every checkpoint. */
   #kept(): readonly string[] {
@@ -269,7 +276,7 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
     try {
       for (const name of Object.keys(this.#step.donate)) {
         const held = this.#held[name];
-        if (copies[name] === undefined && held !== undefined) copies[name] = this.#device.upload(await held.read());
+        if (copies[name] === undefined && held !== undefined) copies[name] = this.#uploaded(await held.read());
       }
       return await this.#programs.for(inputs).profile({
         ...copies,
@@ -310,7 +317,7 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
     this.#use();
     const isWalked = typeof batches === "object" && (Symbol.iterator in batches || Symbol.asyncIterator in batches);
     expectArgument(isWalked, "evaluate: the argument", batches, "batches, such as a list of them");
-    const given = parameters && this.#device.upload(packArrays(parameters, this.#step.arena));
+    const given = parameters && this.#uploaded(packArrays(parameters, this.#step.arena));
     try {
       return await this.#meanOver(batches, metric, () => given ?? heldOf(this.#held, "parameters"));
     } finally {
@@ -381,12 +388,13 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
     return unpackArray(numbers, step.arena);
   };
 
-  #compiled<Step extends { readonly graph: Graph }>(
+  #compiled<Step extends Pick<PredictionGraph, "graph" | "arena">>(
     step: Step,
     readback: (step: Step) => readonly number[],
     precision?: TrainerOptions["precision"],
   ): Compiled<Step> {
-    const options = { tuning: this.#tuning, readback: readback(step), precision };
+    const parts = partsOf(step.graph, step.arena);
+    const options = { tuning: this.#tuning, readback: readback(step), precision, parts };
     return { step, executable: this.#device.compile(step.graph, options) };
   }
 
@@ -405,6 +413,7 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
       const executable = this.#device.compile(step.graph, {
         tuning: this.#tuning,
         donate: step.donate,
+        parts: partsOf(step.graph, step.arena),
         readback: [step.outputs.means ?? 0],
       });
       return { step, executable };

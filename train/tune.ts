@@ -17,7 +17,7 @@ import {
   type Executable,
   ofScanSchedule,
 } from "../devices/device.ts";
-import { packArrays } from "./arena.ts";
+import { packArrays, partsOf, shapesOf } from "./arena.ts";
 import { inputsOf } from "./batch-inputs.ts";
 import { keptShape } from "./checkpoint.ts";
 import type { Batch } from "./data/batches.ts";
@@ -263,9 +263,9 @@ class Search {
   }
 
   #compileOptions(tuning: Tuning): CompileOptions {
-    const { donate, outputs } = this.#step;
+    const { graph, arena, donate, outputs } = this.#step;
     const { schedule = "auto", precision } = this.#options;
-    return { donate, readback: [outputs.metrics ?? 0], schedule, precision, tuning };
+    return { donate, parts: partsOf(graph, arena), readback: [outputs.metrics ?? 0], schedule, precision, tuning };
   }
 
   async #enter(tuning: Tuning): Promise<Contender> {
@@ -295,8 +295,10 @@ class Contender {
     const seed: Record<string, DeviceArray> = step.isSeeded ? { seed: device.upload(scalar(0, "u32")) } : {};
     this.#batch = { x: device.upload(batch.x), targets: device.upload(batch.targets), ...seed };
     this.#held = {
-      parameters: device.upload(packArrays(initialize(network.specs, 0), step.arena)),
-      ...Object.fromEntries(step.slots.map((name) => [name, device.upload(zeros(keptShape(name, step.arena)))])),
+      parameters: device.upload(packArrays(initialize(network.specs, 0), step.arena), shapesOf(step.arena)),
+      ...Object.fromEntries(
+        step.slots.map((name) => [name, device.upload(zeros(keptShape(name, step.arena)), shapesOf(step.arena))]),
+      ),
       step: device.upload(scalar(0)),
       halted: device.upload(scalar(0, "bool")),
       ...zeroStates(device, network.stateShapes, at(batch.x.shape, 1)),

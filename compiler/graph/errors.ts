@@ -9,6 +9,9 @@ export class UserError extends Error {
   override readonly name: string = "UserError";
 }
 
+/** Something needs more than a device has. */
+export class LimitError extends UserError {}
+
 /** A bug in cellgrad: the message starts with `internal:`. */
 export class InternalError extends Error {
   /** The name by which it is told from other errors. */

@@ -13,6 +13,7 @@ import { donations, inputLocation, lastUses, placeDonations } from "./memory/don
 import { halvesOfScan, noteOf, notesOfScan, placeNeighbours, reasonAgainstNeighbours } from "./memory/halves.ts";
 import { partsByValue } from "./memory/in-place-concat.ts";
 import { Memory } from "./memory/slabs.ts";
+import { placing } from "./memory/too-large.ts";
 import { cutProducts, lowerStages } from "./outside-loops.ts";
 import type {
   BufferSpec,
@@ -28,6 +29,7 @@ import type {
 } from "./program.ts";
 import { lowerScan, scanSchedules } from "./scan/schedules.ts";
 import { analyzeRows } from "./scan/separable-rows.ts";
+import { cutStage } from "./stages/components.ts";
 import { formStages, type Staging } from "./stages/form-stages.ts";
 import { type Group, membersOf } from "./stages/groups.ts";
 import { hasPositions, type Stage } from "./stages/stages.ts";
@@ -47,7 +49,7 @@ export type LoweredProgram = Omit<Program<PlannedKernel>, "requires">;
  */
 export function lower(graph: Graph, options: LowerOptions = {}): LoweredProgram {
   const limit = options.maxStorageBuffers ?? defaultStorageBuffers;
-  const plan = planGraph(graph, options);
+  let plan = planGraph(graph, options);
   const crowding = new Crowding(graph, limit);
   // The reads and writes of a step predict most of the copies before a kernel is built; the finished kernels are
   // checked again.
@@ -55,15 +57,38 @@ export function lower(graph: Graph, options: LowerOptions = {}): LoweredProgram 
   const predicted = plan.groups.flatMap((group, order) =>
     isOneKernel(graph, group, options) ? [{ name: `step ${order}`, buffers: buffersOf(plan, group, uncopied) }] : [],
   );
-  crowding.relieve(predicted);
+  if (options.isPaged !== true) crowding.relieve(predicted);
   for (;;) {
-    const program = lowerWith(plan, options, crowding.copied);
+    const { program, orderOf, isPaged } = lowerWith(plan, options, crowding.copied);
     const bound = program.kernels.map(({ name, code }) => ({
       name,
       buffers: code.buffers.map(({ array }) => array.buffer),
     }));
-    if (!crowding.relieve(bound)) return program;
+    const crowded = bound.flatMap(({ buffers }, i) => (buffers.length > limit ? [at(orderOf, i)] : []));
+    const cut = isPaged || options.isPaged === true ? cutCrowded(plan, new Set(crowded)) : undefined;
+    if (cut !== undefined) plan = cut;
+    else if (!crowding.relieve(bound)) return program;
   }
+}
+
+/**
+ * The plan with the stages of some groups cut into parts that share nothing, which can be in different kernels; undefined if
+ * none of them can be cut.
+ */
+function cutCrowded(plan: GraphPlan, orders: ReadonlySet<number>): GraphPlan | undefined {
+  const { graph, stored, donated } = plan;
+  let isCut = false;
+  const groups = plan.groups.map((group, order): Group => {
+    if (!orders.has(order) || group.kind === "scan") return group;
+    const stages = group.stages.flatMap((stage) => {
+      // What overwrites an input stays together with all that reads it.
+      const overwritten = [...donated].filter(([output]) => stage.roots.includes(at(graph.outputs, output)));
+      return cutStage(graph, stage, stored, new Set(overwritten.map(([, input]) => input)), () => true);
+    });
+    isCut ||= stages.length > group.stages.length;
+    return { kind: "stages", stages };
+  });
+  return isCut ? { ...plan, groups } : undefined;
 }
 
 /**
@@ -124,7 +149,14 @@ function tilesOf(options: LowerOptions): TileOptions {
   };
 }
 
-function lowerWith(plan: GraphPlan, options: LowerOptions, copied: ReadonlySet<NodeId>): LoweredProgram {
+/** A lowered graph; `orderOf` is the group that each kernel comes from. */
+interface Lowered {
+  readonly program: LoweredProgram;
+  readonly orderOf: readonly number[];
+  readonly isPaged: boolean;
+}
+
+function lowerWith(plan: GraphPlan, options: LowerOptions, copied: ReadonlySet<NodeId>): Lowered {
   const { graph, groups, stored, donated, lastUse, partOf } = plan;
   const inputs = graph.inputs.map((id, buffer): ProgramInput => {
     const { dtype, shape } = nodeAt(graph, id).aval;
@@ -135,7 +167,7 @@ function lowerWith(plan: GraphPlan, options: LowerOptions, copied: ReadonlySet<N
   });
   const target = options.target ?? "gpu";
   const storesHalves = options.halves ?? target !== "cpu";
-  const memory = new Memory(inputs.length);
+  const memory = new Memory(inputs.length, elementsOf(options));
   const locations = donationPlaces(plan, copied);
   const homes = new Map<NodeId, Location>();
   const copies = [...copied].map((id): Copy => {
@@ -154,6 +186,8 @@ function lowerWith(plan: GraphPlan, options: LowerOptions, copied: ReadonlySet<N
     tiles: tilesOf(options),
     forms: options.forms ?? forms,
     workgroupBytes: options.maxWorkgroupBytes ?? defaultWorkgroupBytes,
+    maxBuffers: options.maxStorageBuffers ?? defaultStorageBuffers,
+    isPaged: options.isPaged ?? false,
     maxInvocations: options.maxInvocations ?? defaultInvocations,
     clearsWorkgroups: options.clearsWorkgroups ?? false,
     registers: options.registers ?? fewRegisters,
@@ -176,7 +210,9 @@ function lowerWith(plan: GraphPlan, options: LowerOptions, copied: ReadonlySet<N
     const size = sizeOf(nodeAt(graph, id).aval.shape);
     if (reason === undefined) locations.set(id, placeNeighbours(memory, size, order, lastUse.get(id) ?? order));
   };
+  const orderOf: number[] = [];
   for (const [order, group] of groups.entries()) {
+    while (orderOf.length < lowering.kernels.length) orderOf.push(order - 1);
     const place = (id: NodeId): Location => {
       const known = locations.get(id);
       if (known !== undefined) return known;
@@ -184,7 +220,7 @@ function lowerWith(plan: GraphPlan, options: LowerOptions, copied: ReadonlySet<N
       const part = partOf.get(id);
       const location =
         part === undefined
-          ? memory.place(aval.dtype, sizeOf(aval.shape), order, lastUse.get(id) ?? order)
+          ? placing(graph, id, () => memory.place(aval.dtype, sizeOf(aval.shape), order, lastUse.get(id) ?? order))
           : within(place(part.pack), part.offset, sizeOf(aval.shape));
       locations.set(id, location);
       return location;
@@ -242,7 +278,8 @@ function lowerWith(plan: GraphPlan, options: LowerOptions, copied: ReadonlySet<N
       donated: input === undefined ? undefined : inputName(graph, input),
     };
   });
-  return {
+  while (orderOf.length < lowering.kernels.length) orderOf.push(groups.length - 1);
+  const program: LoweredProgram = {
     version: 1,
     name: graph.name,
     symbols: symbolsIn(graph),
@@ -254,6 +291,12 @@ function lowerWith(plan: GraphPlan, options: LowerOptions, copied: ReadonlySet<N
     ...(halves.length > 0 && { halves }),
     steps,
   };
+  return { program, orderOf, isPaged: memory.isPaged };
+}
+
+/** Elements of the largest buffer; buffers are multiples of 16 bytes. */
+function elementsOf({ maxBufferBytes = Number.POSITIVE_INFINITY }: LowerOptions): number {
+  return Math.floor(maxBufferBytes / 16) * 4;
 }
 
 function placeOf(locations: ReadonlyMap<NodeId, Location>, id: NodeId): Location {

@@ -49,6 +49,10 @@ export interface LowerOptions {
   readonly tuning?: Tuning | undefined;
   /** Storage buffers that one kernel may bind; WebGPU's guaranteed limit by default. */
   readonly maxStorageBuffers?: number;
+  /** Bytes of the largest buffer that a kernel may bind; unbounded by default. */
+  readonly maxBufferBytes?: number | undefined;
+  /** Whether inputs of the graph are pages of larger ones. */
+  readonly isPaged?: boolean | undefined;
   /** The schedules of scans, in the order in which they are tried; those of `scan/schedules.ts` by default. */
   readonly scanSchedules?: ScanSchedules;
   /** Which outputs belong to the forward and the backward pass, for reports that count dispatches. */
@@ -77,6 +81,10 @@ export interface Lowering {
   readonly forms: readonly Form[];
   /** Bytes of workgroup memory that a kernel may use. */
   readonly workgroupBytes: number;
+  /** Storage buffers that a kernel may bind. */
+  readonly maxBuffers: number;
+  /** Whether inputs of the graph are pages of larger ones. */
+  readonly isPaged: boolean;
   /** Invocations that a workgroup may have. */
   readonly maxInvocations: number;
   readonly clearsWorkgroups: boolean;

@@ -164,16 +164,16 @@ function lowerFor(
   }
   const phase = lowering.phaseOf(stages.flatMap(({ loops, roots }) => [...loops, ...roots]));
   const hooks = { begin: () => {}, store, scratch };
-  const dispatches = [...kernels.values()].map((parts): Dispatch => {
+  const dispatches = [...kernels.values()].flatMap((parts): readonly Dispatch[] => {
     const own = [...new Set(parts.map(({ context }) => context.stage))];
     const { built, seconds } = buildParts(lowering, region, parts, { ...hooks, work: stagesWork(work, own) });
     later.push(...seconds);
-    return { ...built, kind: "dispatch", phase };
+    return built.map((each) => ({ ...each, kind: "dispatch", phase }));
   });
   if (later.length === 0) return dispatches;
   // Stages are counted once, with their first kernel.
   const { built } = buildParts(lowering, region, later, { ...hooks, work: { flops: [], bytes: [] } });
-  return [...dispatches, { ...built, kind: "dispatch", phase }];
+  return [...dispatches, ...built.map((each): Dispatch => ({ ...each, kind: "dispatch", phase }))];
 }
 
 /** Bytes of workgroup memory next to which other forms have enough. */

@@ -5,10 +5,11 @@ import { type DType, type NodeId, nodeAt } from "../../graph/graph.ts";
 import type { Index } from "../../kernel/index-arithmetic.ts";
 import type { Expr, SharedPlace } from "../../kernel/ir.ts";
 import { gridOf, overPositions } from "../../kernel/mapping.ts";
+import { bytesOf } from "../../kernel/storage.ts";
 import type { Lowering } from "../lowering.ts";
-import type { Grid, GridPart, Location, Work } from "../program.ts";
+import type { Grid, GridPart, Location, PlannedKernel, Work } from "../program.ts";
 import type { Stage } from "../stages/stages.ts";
-import { type Form, type FormContext, mappingOf, type SecondPart } from "./form.ts";
+import { type Emission, type Form, type FormContext, mappingOf, type SecondPart } from "./form.ts";
 import { formOf } from "./forms.ts";
 import { PlacedBuilder } from "./placed-builder.ts";
 import type { StoreRoot } from "./stage.ts";
@@ -47,10 +48,11 @@ export function buildKernels(
     return partOf(context, formOf(lowering.forms, context));
   });
   const { built, seconds } = buildParts(lowering, region, parts, hooks);
-  if (seconds.length === 0) return [built];
-  const rest = { flops: [], bytes: [] };
-  return [built, buildParts(lowering, region, seconds, { ...hooks, work: rest }).built];
+  if (seconds.length === 0) return built;
+  return [...built, ...buildParts(lowering, region, seconds, { ...hooks, work: noWork }).built];
 }
+
+const noWork: Work = { flops: [], bytes: [] };
 
 /** A stage, or a part of its work, and how it is written. */
 export interface PartOfKernel {
@@ -65,8 +67,68 @@ export function partOf(context: FormContext, form: Form): PartOfKernel {
   return { context, grid: form.grid(context), lanes: form.lanes(context), emit: form.emit };
 }
 
-/** Builds one kernel with a range of workgroups for each part, and returns what the parts leave to a second one. */
+/** Kernels, and what their parts leave to second ones. */
+interface BuiltParts {
+  readonly built: readonly Built[];
+  readonly seconds: readonly PartOfKernel[];
+}
+
+/**
+ * Builds one kernel with a range of workgroups for each part. If it needs more workgroup memory than there is, or buffers
+ * where values are in several, the parts are in several kernels. The first of them has all the work.
+ */
 export function buildParts(
+  lowering: Lowering,
+  region: Region,
+  parts: readonly PartOfKernel[],
+  hooks: KernelHooks,
+): BuiltParts {
+  return buildFitting(lowering, region, parts.map(withFixedScratch), hooks);
+}
+
+function buildFitting(
+  lowering: Lowering,
+  region: Region,
+  parts: readonly PartOfKernel[],
+  hooks: KernelHooks,
+): BuiltParts {
+  const { built, seconds } = buildTogether(lowering, region, parts, hooks);
+  if (parts.length === 1 || fits(lowering, at(lowering.kernels, built.kernel))) return { built: [built], seconds };
+  lowering.kernels.pop();
+  const middle = Math.ceil(parts.length / 2);
+  const first = buildFitting(lowering, region, parts.slice(0, middle), hooks);
+  const last = buildFitting(lowering, region, parts.slice(middle), { ...hooks, work: noWork });
+  return { built: [...first.built, ...last.built], seconds: [...first.seconds, ...last.seconds] };
+}
+
+/** A part that can be built several times with the same scratch memory. */
+function withFixedScratch(part: PartOfKernel): PartOfKernel {
+  const places: Location[] = [];
+  return {
+    ...part,
+    emit: (emission) => {
+      let next = 0;
+      const scratch: Emission["scratch"] = (size, dtype) => {
+        const place = places[next] ?? emission.scratch(size, dtype);
+        places[next] = place;
+        next += 1;
+        return place;
+      };
+      part.emit({ ...emission, scratch });
+    },
+  };
+}
+
+/** Whether a kernel has enough workgroup memory, and binds no more buffers than it may. */
+function fits({ tiles, workgroupBytes, memory, isPaged, maxBuffers }: Lowering, { code }: PlannedKernel): boolean {
+  // On a CPU, the memory of a workgroup is that of its thread.
+  if (tiles.target === "cpu") return true;
+  const bytes = code.shared.reduce((sum, array) => sum + bytesOf(array), 0);
+  const isCrowded = (isPaged || memory.isPaged) && code.buffers.length > maxBuffers;
+  return bytes <= workgroupBytes && !isCrowded;
+}
+
+function buildTogether(
   lowering: Lowering,
   region: Region,
   parts: readonly PartOfKernel[],

@@ -2,10 +2,13 @@
  * @file Slab allocation: where each value is stored in the program's slabs, and for how long. Sizes are symbolic, so
  * memory is reused only by a value of exactly the same size. Recurrent programs have many values of equal size, and the
  * total stays a plain sum.
+ *
+ * A slab is one buffer. Where a device bounds the size of a buffer, values that do not fit go to another slab.
  */
 import { addDims, type Dim } from "../../graph/dim.ts";
 import { type Storage, type StorageForm, storages } from "../../graph/storage.ts";
 import type { BufferSpec, Location, Size } from "../program.ts";
+import { TooLargeError } from "./too-large.ts";
 
 interface Slot {
   readonly offset: Size;
@@ -27,11 +30,15 @@ class Slab {
   readonly #slots = new Map<Dim, Slot[]>();
   /** The total size, with like terms added up. */
   #size: Size = [0];
+  /** The part of it that is known. */
+  #known = 0;
+  readonly #most: number;
 
-  constructor(name: string, form: StorageForm, buffer: number) {
+  constructor(name: string, form: StorageForm, buffer: number, most: number) {
     this.name = name;
     this.form = form;
     this.buffer = buffer;
+    this.#most = most;
   }
 
   get size(): Size {
@@ -42,8 +49,16 @@ class Slab {
     return [...this.#slots.values()].flat();
   }
 
+  hasFree(size: Dim, margin: number, from: number): boolean {
+    return this.#slots.get(slotKey(size, margin))?.some(({ busyUntil }) => busyUntil < from) ?? false;
+  }
+
+  hasRoom(size: Dim, margin: number): boolean {
+    return this.#known + knownSize(size) + margin <= this.#most;
+  }
+
   place(size: Dim, margin: number, from: number, until: number): Location {
-    const key = margin === 0 ? size : `${size} + ${margin}`;
+    const key = slotKey(size, margin);
     const slots = this.#slots.get(key) ?? [];
     const free = slots.find(({ busyUntil }) => busyUntil < from);
     if (free !== undefined) {
@@ -53,8 +68,21 @@ class Slab {
     const offset = this.#size;
     this.#slots.set(key, [...slots, { offset, busyUntil: until }]);
     this.#size = sum([...offset, aligned(size), aligned(margin)]);
+    this.#known += knownSize(aligned(size)) + Number(aligned(margin));
     return { buffer: this.buffer, offset, size: [size] };
   }
+}
+
+/** Slots of one size and margin replace each other. */
+function slotKey(size: Dim, margin: number): Dim {
+  return margin === 0 ? size : `${size} + ${margin}`;
+}
+
+const bytesOfWords = (words: number) => words * storages.f32.bytes;
+
+/** A size, or 0 if it is not known yet. */
+function knownSize(size: Dim): number {
+  return typeof size === "number" ? size : 0;
 }
 
 /** Rounds known sizes up. */
@@ -79,33 +107,53 @@ const first: readonly (readonly [name: string, storage: Storage])[] = [
 
 /** The program's own memory: slabs by storage type and purpose, created on first use. */
 export class Memory {
-  readonly #slabs = new Map<string, Slab>();
+  readonly #slabs: Slab[] = [];
+  /** The slabs of each storage type and purpose: more than one if they hold more than a buffer. */
+  readonly #pages = new Map<string, Slab[]>();
   readonly #firstBuffer: number;
+  readonly #most: number;
 
-  constructor(firstBuffer: number) {
+  /** `most` is the largest number of elements of one buffer; sizes that are not known yet do not count. */
+  constructor(firstBuffer: number, most = Number.POSITIVE_INFINITY) {
     this.#firstBuffer = firstBuffer;
+    this.#most = most;
     for (const [name, storage] of first) this.#add(slabKey(storage, "work"), name, storage);
   }
 
   #add(key: string, name: string, storage: Storage): Slab {
-    const slab = new Slab(name, storages[storage], this.#firstBuffer + this.#slabs.size);
-    this.#slabs.set(key, slab);
+    const pages = this.#pages.get(key) ?? [];
+    const suffix = pages.length === 0 ? "" : `/page ${pages.length}`;
+    const slab = new Slab(`${name}${suffix}`, storages[storage], this.#firstBuffer + this.#slabs.length, this.#most);
+    this.#slabs.push(slab);
+    this.#pages.set(key, [...pages, slab]);
     return slab;
+  }
+
+  /** Whether it has several slabs of one kind. */
+  get isPaged(): boolean {
+    return [...this.#pages.values()].some(({ length }) => length > 1);
   }
 
   /** Allocates `size` elements that are written in step `from` and read up to step `until`. */
   place(storage: Storage, size: Dim, from: number, until: number, use: SlabClass = "work"): Location {
-    return this.#slab(storage, use).place(size, 0, from, until);
+    return this.#place(storage, use, size, 0, from, until);
   }
 
   /** Allocates f32 for kernels of step `order`; `margin` more of them exist after `size`. */
   scratch(size: Dim, margin: number, order: number): Location {
-    return this.#slab("f32", "work").place(size, margin, order, order);
+    return this.#place("f32", "work", size, margin, order, order);
   }
 
-  #slab(storage: Storage, use: SlabClass): Slab {
+  #place(storage: Storage, use: SlabClass, size: Dim, margin: number, from: number, until: number): Location {
+    const elements = knownSize(size) + margin;
+    if (elements > this.#most) throw new TooLargeError(undefined, bytesOfWords(elements), bytesOfWords(this.#most));
     const key = slabKey(storage, use);
-    return this.#slabs.get(key) ?? this.#add(key, `${use}${this.#slabs.size}`, storage);
+    const pages = this.#pages.get(key) ?? [];
+    const page =
+      pages.find((each) => each.hasFree(size, margin, from)) ??
+      pages.find((each) => each.hasRoom(size, margin)) ??
+      this.#add(key, pages[0]?.name ?? `${use}${this.#slabs.length}`, storage);
+    return page.place(size, margin, from, until);
   }
 
   /**
@@ -126,11 +174,11 @@ export class Memory {
   }
 
   #slots(): Slot[] {
-    return [...this.#slabs.values()].flatMap(({ slots }) => slots);
+    return this.#slabs.flatMap(({ slots }) => slots);
   }
 
   get buffers(): BufferSpec[] {
-    return [...this.#slabs.values()].map(({ name, form, size }) => ({ name, ...form, size, role: "slab" }));
+    return this.#slabs.map(({ name, form, size }) => ({ name, ...form, size, role: "slab" }));
   }
 }
 

@@ -15,6 +15,7 @@ import { buildHandover, buildKernels, type Handover } from "../emit/kernel.ts";
 import type { Emitter, Region } from "../emit/values.ts";
 import type { Lowering, ScanContext, ScanSchedule } from "../lowering.ts";
 import type { Dispatch, Location, Loop, ScanStep } from "../program.ts";
+import { placing } from "../memory/too-large.ts";
 import { formStages } from "../stages/form-stages.ts";
 import { type Group, membersOf } from "../stages/groups.ts";
 import { hasPositions } from "../stages/stages.ts";
@@ -47,7 +48,7 @@ function lowerStepwise(lowering: Lowering, context: ScanContext): Loop {
   const { targets, slots } = placeOutputs(lowering, context, node, groups);
   const scratch = (id: NodeId): Location => {
     const { aval } = nodeAt(body, id);
-    return lowering.memory.place(aval.dtype, sizeOf(aval.shape), order, order);
+    return placing(body, id, () => lowering.memory.place(aval.dtype, sizeOf(aval.shape), order, order));
   };
   for (const id of stored)
     if (!targets.has(id)) targets.set(id, [{ location: scratch(id), when: "each step", leading: "none" }]);
