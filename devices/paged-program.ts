@@ -108,8 +108,7 @@ function pagesOfInput(
   if (!("data" in given)) {
     const arrays = given instanceof PagedArray ? given.pages : [given];
     const isSame =
-      arrays.length === pages.length &&
-      arrays.every((array, i) => sizeOfNumbers(array.shape) === at(pages, i).size);
+      arrays.length === pages.length && arrays.every((array, i) => sizeOfNumbers(array.shape) === at(pages, i).size);
     if (isSame) return arrays;
     throw new UserError(
       `${graph.name}: input ${name} is on the device in other pages than the program reads; upload it with the parts that it was compiled with`,
@@ -177,7 +176,9 @@ export async function loadPaged(graph: Graph, options: CompileOptions, loader: L
   const ready = ({ plan, sizes }: Planned, loaded: Loaded): Loaded =>
     pagedProgram(sizes === undefined || plan.paged === undefined ? graph : specialize(graph, sizes), plan, loaded);
   const later = (each: Planned) => ready(each, loader.loadLater(each.program, each.plan.readback));
-  const made = new Map([[used.sizes && keyOf(used.sizes), ready(used, await loader.load(used.program, used.plan.readback))]]);
+  const made = new Map([
+    [used.sizes && keyOf(used.sizes), ready(used, await loader.load(used.program, used.plan.readback))],
+  ]);
   const known = (key: string | undefined, make: () => Planned): Loaded => {
     const loaded = made.get(key) ?? later(make());
     made.set(key, loaded);

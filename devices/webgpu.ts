@@ -36,7 +36,8 @@ export function deviceOn(context: GpuContext, bufferBytes: number = context.pool
     name: context.host.name,
     lower: (graph, options = {}) => lowerPaged(graph, checked(graph, options), loader),
     limits: { bytes: Number.POSITIVE_INFINITY, bufferBytes },
-    compile: async (graph, options = {}) => executableOf(graph, await loadPaged(graph, checked(graph, options), loader)),
+    compile: async (graph, options = {}) =>
+      executableOf(graph, await loadPaged(graph, checked(graph, options), loader)),
     upload: (value, parts) => {
       checkUpload(value);
       return uploadPages(value, parts, bufferBytes, (page) => uploadArray(context, page));

@@ -51,7 +51,9 @@ export function shapesOf({ entries }: Arena): readonly (readonly number[])[] {
 export function partsOf(graph: Graph, arena: Arena): Readonly<Record<string, readonly (readonly number[])[]>> {
   const names = graph.inputs
     .map((id) => inputName(graph, id))
-    .filter((name, i) => (name === "parameters" || name.startsWith("slots/")) && isFlat(graph, at(graph.inputs, i), arena));
+    .filter(
+      (name, i) => (name === "parameters" || name.startsWith("slots/")) && isFlat(graph, at(graph.inputs, i), arena),
+    );
   return Object.fromEntries(names.map((name) => [name, shapesOf(arena)]));
 }
 

@@ -3,7 +3,7 @@
  * does an output. What is computed from such a value is computed page by page where it can be: elementwise ops, such as the
  * update of all parameters, sums, products with rows of it, lookups. Other readers see the pages joined.
  */
-import { sizeOf } from "../graph/dim.ts";
+import { type Dim, sizeOf } from "../graph/dim.ts";
 import { at } from "../graph/errors.ts";
 import { Fold, inputsOf, type OpNode } from "../graph/fold.ts";
 import { ancestorsOf, type Graph, inputName, type NodeId, nodeAt } from "../graph/graph.ts";
@@ -69,7 +69,7 @@ class Cutter {
       const replaced = {
         node: (node: OpNode, operands: readonly Tensor[], id: NodeId) => this.#replaced(node, id, operands, rows),
       };
-      const wholes = tensors.map((pages) => joined(pages));
+      const wholes = tensors.map((pages, i) => joined(pages, slowestAxis(this.#shapeOf(at(graph.inputs, i)))));
       const rebuilt = new Fold<Tensor>(graph, copyRules(graph, replaced), inputsOf(graph, wholes));
       const needed = ancestorsOf(graph);
       for (const id of graph.nodes.keys()) if (needed.has(id)) rebuilt.compute(id);
@@ -98,6 +98,10 @@ class Cutter {
         ),
       };
     });
+  }
+
+  #shapeOf(id: NodeId): readonly Dim[] {
+    return nodeAt(this.#graph, id).aval.shape;
   }
 
   #inputNamed(name: string): NodeId | undefined {
@@ -195,8 +199,8 @@ class Cutter {
   }
 }
 
-/** Pages along an axis, by default the first one with several entries. */
-function joined(pages: readonly Tensor[], axis: number = slowestAxis(at(pages, 0).shape)): Tensor {
+/** Pages along an axis. */
+function joined(pages: readonly Tensor[], axis: number): Tensor {
   return pages.length === 1 ? at(pages, 0) : concat(pages, axis);
 }
 

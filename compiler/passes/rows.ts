@@ -65,7 +65,11 @@ export class Rows {
   /** The same if the range can be computed without the rest of the value. */
   cut(id: NodeId, from: number, size: number): Tensor | undefined {
     const key = `${id} ${from} ${size}`;
-    if (!this.#made.has(key)) this.#made.set(key, atSite(this.#graph.sites[id], () => this.#cut(id, from, size)));
+    if (!this.#made.has(key))
+      this.#made.set(
+        key,
+        atSite(this.#graph.sites[id], () => this.#cut(id, from, size)),
+      );
     return this.#made.get(key);
   }
 
@@ -117,15 +121,14 @@ export class Rows {
     const { axis, row } = this.#layout(id);
     const pieces = input.pages.flatMap((page, i) => {
       const [start, end] = [Math.max(from, page.from), Math.min(from + size, page.from + page.size)];
-      return start < end
-        ? [slice(at(input.tensors, i), axis, (start - page.from) / row, (end - start) / row)]
-        : [];
+      return start < end ? [slice(at(input.tensors, i), axis, (start - page.from) / row, (end - start) / row)] : [];
     });
     return concat(pieces, axis);
   }
 
   #ofOp(node: OpNode, { from, size, axis, first, count, rows }: Range): Tensor | undefined {
-    const operand = at(node.operands, 0);
+    const [operand] = node.operands;
+    if (operand === undefined) return undefined;
     const given = () => nodeAt(this.#graph, operand).aval.shape;
     switch (node.op) {
       case "reshape":

@@ -9,6 +9,7 @@ import type { KernelHooks } from "./emit/kernel.ts";
 import type { Region } from "./emit/values.ts";
 import type { Lowering, LowerOptions, RegisterFile } from "./lowering.ts";
 import { Crowding, slabOf } from "./memory/crowding.ts";
+import { cutGroup, cuts } from "./memory/cut-groups.ts";
 import { donations, inputLocation, lastUses, placeDonations } from "./memory/donation.ts";
 import { halvesOfScan, noteOf, notesOfScan, placeNeighbours, reasonAgainstNeighbours } from "./memory/halves.ts";
 import { partsByValue } from "./memory/in-place-concat.ts";
@@ -29,7 +30,6 @@ import type {
 } from "./program.ts";
 import { lowerScan, scanSchedules } from "./scan/schedules.ts";
 import { analyzeRows } from "./scan/separable-rows.ts";
-import { cutStage } from "./stages/components.ts";
 import { formStages, type Staging } from "./stages/form-stages.ts";
 import { type Group, membersOf } from "./stages/groups.ts";
 import { hasPositions, type Stage } from "./stages/stages.ts";
@@ -57,38 +57,42 @@ export function lower(graph: Graph, options: LowerOptions = {}): LoweredProgram 
   const predicted = plan.groups.flatMap((group, order) =>
     isOneKernel(graph, group, options) ? [{ name: `step ${order}`, buffers: buffersOf(plan, group, uncopied) }] : [],
   );
-  if (options.isPaged !== true) crowding.relieve(predicted);
+  let keepsSmall = options.isPaged === true;
+  if (!keepsSmall) crowding.relieve(predicted);
   for (;;) {
-    const { program, orderOf, isPaged } = lowerWith(plan, options, crowding.copied);
+    const { program, orderOf, isPaged } = lowerWith(plan, options, crowding.copied, keepsSmall);
+    if (isPaged && !keepsSmall) {
+      keepsSmall = true;
+      continue;
+    }
     const bound = program.kernels.map(({ name, code }) => ({
       name,
       buffers: code.buffers.map(({ array }) => array.buffer),
     }));
-    const crowded = bound.flatMap(({ buffers }, i) => (buffers.length > limit ? [at(orderOf, i)] : []));
-    const cut = isPaged || options.isPaged === true ? cutCrowded(plan, new Set(crowded)) : undefined;
+    const crowded = new Set(bound.flatMap(({ buffers }, i) => (buffers.length > limit ? [at(orderOf, i)] : [])));
+    const [apart, ...others] = keepsSmall ? cuts : [];
+    const cut =
+      cutCrowded(plan, crowded, apart) ??
+      (crowding.relieve(bound, keepsSmall ? "small" : "all") ? plan : cutCrowded(plan, crowded, ...others));
     if (cut !== undefined) plan = cut;
-    else if (!crowding.relieve(bound)) return program;
+    else if (!crowding.relieve(bound, keepsSmall ? "pages" : "all")) return program;
   }
 }
 
-/**
- * The plan with the stages of some groups cut into parts that share nothing, which can be in different kernels; undefined if
- * none of them can be cut.
- */
-function cutCrowded(plan: GraphPlan, orders: ReadonlySet<number>): GraphPlan | undefined {
-  const { graph, stored, donated } = plan;
-  let isCut = false;
-  const groups = plan.groups.map((group, order): Group => {
-    if (!orders.has(order) || group.kind === "scan") return group;
-    const stages = group.stages.flatMap((stage) => {
-      // What overwrites an input stays together with all that reads it.
-      const overwritten = [...donated].filter(([output]) => stage.roots.includes(at(graph.outputs, output)));
-      return cutStage(graph, stage, stored, new Set(overwritten.map(([, input]) => input)), () => true);
-    });
-    isCut ||= stages.length > group.stages.length;
-    return { kind: "stages", stages };
-  });
-  return isCut ? { ...plan, groups } : undefined;
+/** The plan with some groups cut into smaller ones, in the first way in which any can be; undefined if there is none. */
+function cutCrowded(
+  plan: GraphPlan,
+  orders: ReadonlySet<number>,
+  ...ways: readonly ((typeof cuts)[number] | undefined)[]
+): GraphPlan | undefined {
+  for (const how of ways) {
+    const groups = plan.groups.flatMap((group, order) =>
+      how !== undefined && orders.has(order) ? (cutGroup(group, plan, how) ?? [group]) : [group],
+    );
+    if (groups.some((group) => !plan.groups.includes(group)))
+      return { ...plan, groups, lastUse: lastUses(plan.graph, groups, plan.packs) };
+  }
+  return undefined;
 }
 
 /**
@@ -114,7 +118,7 @@ function planGraph(graph: Graph, options: LowerOptions): GraphPlan {
   const donated = donations(graph, options.donate ?? {});
   // An input that is returned as its own donation stays where it is.
   const computed = graph.outputs.filter((id, i) => nodeAt(graph, id).op !== "input" || donated.get(i) !== id);
-  const whole = formStages(graph, computed, { packs: true });
+  const whole = formStages(graph, computed, { packs: true, mostElements: elementsOf(options) });
   const staging = cutProducts(graph, whole, donated, tilesOf(options));
   const lastUse = lastUses(graph, staging.groups, staging.packs);
   return { ...staging, graph, donated, lastUse, partOf: partsByValue(staging.packs) };
@@ -156,7 +160,7 @@ interface Lowered {
   readonly isPaged: boolean;
 }
 
-function lowerWith(plan: GraphPlan, options: LowerOptions, copied: ReadonlySet<NodeId>): Lowered {
+function lowerWith(plan: GraphPlan, options: LowerOptions, copied: ReadonlySet<NodeId>, keepsSmall: boolean): Lowered {
   const { graph, groups, stored, donated, lastUse, partOf } = plan;
   const inputs = graph.inputs.map((id, buffer): ProgramInput => {
     const { dtype, shape } = nodeAt(graph, id).aval;
@@ -167,7 +171,7 @@ function lowerWith(plan: GraphPlan, options: LowerOptions, copied: ReadonlySet<N
   });
   const target = options.target ?? "gpu";
   const storesHalves = options.halves ?? target !== "cpu";
-  const memory = new Memory(inputs.length, elementsOf(options));
+  const memory = new Memory(inputs.length, elementsOf(options), keepsSmall);
   const locations = donationPlaces(plan, copied);
   const homes = new Map<NodeId, Location>();
   const copies = [...copied].map((id): Copy => {

@@ -1,6 +1,7 @@
 /** @file All mutants: every rule of every op, every pass, the lowering, and every function of the kernel IR. */
 import { autodiffMutants } from "./autodiff.ts";
 import { benchMutants } from "./bench.ts";
+import { bufferMutants } from "./buffers.ts";
 import { cliMutants } from "./cli.ts";
 import { cpuMutants } from "./cpu.ts";
 import { cpuTargetMutants } from "./cpu-target.ts";
@@ -35,6 +36,7 @@ export const mutants: readonly Mutant[] = [
   ...opEntryMutants,
   ...opRuleMutants,
   ...autodiffMutants,
+  ...bufferMutants,
   ...pageMutants,
   ...passMutants,
   ...planMutants,

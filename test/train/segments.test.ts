@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { gru } from "../../cells/gru.ts";
 import { lstm } from "../../cells/lstm.ts";
 import { minGru } from "../../cells/min-gru.ts";
+import { buildProgram } from "../../compiler/compile.ts";
 import { planCpuProgram } from "../../compiler/compile-cpu.ts";
 import { scan } from "../../compiler/dsl/cell.ts";
 import { dense } from "../../compiler/dsl/dense.ts";
@@ -25,9 +26,11 @@ import { broadcast, reshape, sum, transpose, zerosLike } from "../../compiler/op
 import { optimize } from "../../compiler/optimize.ts";
 import { planProgram } from "../../compiler/plan-program.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
-import type { Device } from "../../devices/device.ts";
+import type { CompileOptions, Device } from "../../devices/device.ts";
 import { openDevice } from "../../devices/open-device.ts";
+import { lowerPaged } from "../../devices/paged-program.ts";
 import { countWork } from "../../runtime/count-work.ts";
+import { partsOf } from "../../train/arena.ts";
 import { classifierModel } from "../../train/classifier.ts";
 import { fittedStep } from "../../train/memory-budget.ts";
 import { languageModel, regressionModel, seriesModel } from "../../train/networks.ts";
@@ -191,6 +194,34 @@ describe("memory", () => {
       expect(fitted.bytes).toBeLessThan(bytes);
       expect(fitted.segments?.steps).toBeGreaterThan(1);
     }
+  });
+
+  test("is in buffers of 128 MiB at most: parameters, gradient and slots of a vocabulary of 50,000 are each in two", () => {
+    const large = languageModel({ cell: lstm, units: 512, layers: 1, vocabulary: 50_000, embed: 512 });
+    const bufferBytes = 2 ** 27;
+    const loader = {
+      lower: buildProgram,
+      load: () => Promise.reject(new Error("nothing is loaded")),
+      loadLater: () => {
+        throw new Error("nothing is loaded");
+      },
+      bufferBytes,
+    };
+    const lower = (graph: Graph, options: CompileOptions) => lowerPaged(graph, options, loader);
+    const planner = { kind: "gpu", lower, limits: { bytes: Number.POSITIVE_INFINITY, bufferBytes } } as const;
+    const fitted = fittedStep(planner, large, update, {}, { bytes: "auto", batch: 16, time: 256 });
+    const program = lower(fitted.step.graph, {
+      ...{ donate: fitted.step.donate, parts: partsOf(fitted.step.graph, fitted.step.arena) },
+      sizes: { B: 16, T: 256 },
+    });
+    const bytes = program.buffers.map(({ size }) => 4 * Number(evaluateShape(size, {}).reduce((a, b) => a + b, 0)));
+    expect(Math.max(...bytes)).toBeLessThanOrEqual(bufferBytes);
+    for (const { bindings } of program.kernels) expect(bindings.length).toBeLessThanOrEqual(8);
+    const flat = 4 * fitted.step.arena.size;
+    const others = bytes.reduce((total, each) => total + each, 0) - 4 * flat;
+    expect(fitted.bytes).toBe(others + 4 * flat);
+    expect(others).toBeLessThan((2 * 4 * 4096 * 50_000) / 4);
+    expect(program.inputs.filter(({ name }) => /^(parameters|slots)/.test(name)).length).toBe(6);
   });
 
   test("is counted for each buffer where the device bounds them", () => {

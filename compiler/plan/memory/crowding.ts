@@ -3,7 +3,7 @@
  * the slab, the smallest first, until every kernel fits.
  */
 import { sizeOf } from "../../graph/dim.ts";
-import { InternalError } from "../../graph/errors.ts";
+import { InternalError, LimitError } from "../../graph/errors.ts";
 import { type Aval, type Graph, type NodeId, nodeAt, sameAval } from "../../graph/graph.ts";
 
 /** A kernel or step that binds buffers, each given by its number in the program. */
@@ -46,14 +46,20 @@ export class Crowding {
 
   /**
    * Finds inputs to copy until no binder exceeds the limit; returns false if there are none. A copy only replaces its
-   * input's buffer by the slab's, so all copies are found in one call.
+   * input's buffer by the slab's, so all copies are found in one call. Of "small", only small inputs are copied, and the
+   * limit can still be exceeded. "pages" says that values are in several buffers, which can be too many.
    */
-  relieve(binders: readonly Binder[]): boolean {
+  relieve(binders: readonly Binder[], how: "all" | "small" | "pages" = "all"): boolean {
     const before = this.#copied.size;
     const bound = binders.map(({ buffers }) => new Set([...buffers].sort((a, b) => a - b)));
     for (const [i, own] of bound.entries()) {
       while (own.size > this.#limit) {
         const smallest = this.#smallestInput(own);
+        if (how === "small" && (smallest === undefined || isLarge(this.#avalOf(smallest)))) break;
+        if (smallest === undefined && how === "pages")
+          throw new LimitError(
+            `a kernel of ${this.#graph.name} reads and writes ${own.size} buffers, since values are larger than one may be, and this adapter binds ${this.#limit}: lower the batch, the length or the units, or set a memory budget`,
+          );
         if (smallest === undefined)
           throw new InternalError(
             `${binders[i]?.name} binds ${own.size} buffers, and none of them is an input to copy`,

@@ -15,14 +15,22 @@ export interface Pack {
   }[];
 }
 
-/** Finds concatenations along the slowest axis, of computed values that are in no other pack. */
-export function findPacks(graph: Graph, live: ReadonlySet<NodeId>): Map<NodeId, Pack> {
+/**
+ * Finds concatenations along the slowest axis, of computed values that are in no other pack. One of more than `most` elements is
+ * left in its parts.
+ */
+export function findPacks(
+  graph: Graph,
+  live: ReadonlySet<NodeId>,
+  most: number = Number.POSITIVE_INFINITY,
+): Map<NodeId, Pack> {
   const packs = new Map<NodeId, Pack>();
   const taken = new Set<NodeId>();
   // Outer concatenations come later in the list: they are packed first, and their parts may be concatenations
   // themselves.
   for (const id of [...live].sort((a, b) => b - a)) {
     const node = nodeAt(graph, id);
+    if (Number(sizeOf(node.aval.shape)) > most) continue;
     if (node.op !== "concat" || !node.aval.shape.slice(0, node.attrs.axis).every((dim) => dim === 1)) continue;
     const parts = node.operands.map((operand) => beneathReshapes(graph, operand));
     const isPackable = parts.every((part) => {

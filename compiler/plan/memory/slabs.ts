@@ -96,6 +96,9 @@ function sum(terms: Size): Size {
   return added.length === 0 ? [0] : added;
 }
 
+/** A value is small if a page holds this many of them. */
+const smallPart = 8;
+
 /** The purpose of a slab; values of one class share a slab. Panels are matrices that kernels read in vectors. */
 export type SlabClass = "work" | "panels";
 
@@ -112,11 +115,16 @@ export class Memory {
   readonly #pages = new Map<string, Slab[]>();
   readonly #firstBuffer: number;
   readonly #most: number;
+  readonly #keepsSmall: boolean;
 
-  /** `most` is the largest number of elements of one buffer; sizes that are not known yet do not count. */
-  constructor(firstBuffer: number, most = Number.POSITIVE_INFINITY) {
+  /**
+   * `most` is the largest number of elements of one buffer; sizes that are not known yet do not count. With `keepsSmall`, the
+   * first slab of each kind is for small values only: kernels read many of them, and can bind few buffers.
+   */
+  constructor(firstBuffer: number, most = Number.POSITIVE_INFINITY, keepsSmall = false) {
     this.#firstBuffer = firstBuffer;
     this.#most = most;
+    this.#keepsSmall = keepsSmall;
     for (const [name, storage] of first) this.#add(slabKey(storage, "work"), name, storage);
   }
 
@@ -148,11 +156,13 @@ export class Memory {
     const elements = knownSize(size) + margin;
     if (elements > this.#most) throw new TooLargeError(undefined, bytesOfWords(elements), bytesOfWords(this.#most));
     const key = slabKey(storage, use);
-    const pages = this.#pages.get(key) ?? [];
+    const all = this.#pages.get(key) ?? [];
+    const isKept = this.#keepsSmall && elements > this.#most / smallPart;
+    const pages = isKept ? all.slice(1) : all;
     const page =
       pages.find((each) => each.hasFree(size, margin, from)) ??
       pages.find((each) => each.hasRoom(size, margin)) ??
-      this.#add(key, pages[0]?.name ?? `${use}${this.#slabs.length}`, storage);
+      this.#add(key, all[0]?.name ?? `${use}${this.#slabs.length}`, storage);
     return page.place(size, margin, from, until);
   }
 

@@ -27,12 +27,34 @@ export function cutStage(
   return rest.length === 0 ? apart : [...apart, partOf(graph, stage, new Set(rest), stored)];
 }
 
-/** The loops and roots of each part. */
+/**
+ * Cuts a stage into parts that run one after another: each may load what earlier ones have stored at the same position. One
+ * part if no order serves.
+ */
+export function cutStageInOrder(
+  graph: Graph,
+  stage: Stage,
+  stored: ReadonlySet<NodeId>,
+  shared: ReadonlySet<NodeId>,
+): readonly Stage[] {
+  const last = (part: ReadonlySet<NodeId>) => Math.max(...part);
+  const parts = [...partsOf(graph, stage, stored, shared, stored)].sort((a, b) => last(a) - last(b));
+  const done = new Set<NodeId>();
+  for (const own of parts) {
+    for (const id of own) done.add(id);
+    const reads = readsOfStage(graph, [...own], stage.size, stored);
+    if (reads.some(({ id }) => stage.roots.includes(id) && !done.has(id))) return [stage];
+  }
+  return parts.map((own) => partOf(graph, stage, own, stored));
+}
+
+/** The loops and roots of each part. What is `apart` can be loaded from memory, and joins nothing. */
 function partsOf(
   graph: Graph,
   stage: Stage,
   stored: ReadonlySet<NodeId>,
   shared: ReadonlySet<NodeId>,
+  apart: ReadonlySet<NodeId> = new Set(),
 ): readonly ReadonlySet<NodeId>[] {
   const own = new Set([...stage.loops, ...stage.roots]);
   /** The parts so far, by each of their members and shared values. */
@@ -49,7 +71,7 @@ function partsOf(
       if (seen.has(next)) return;
       seen.add(next);
       const isOwn = own.has(next);
-      if (isOwn || shared.has(next)) join(id, next);
+      if ((isOwn && !apart.has(next)) || shared.has(next)) join(id, next);
       const { op, operands } = nodeAt(graph, next);
       if (isOwn || stored.has(next) || op === "input" || op === "result") return;
       operands.forEach(visit);

@@ -36,6 +36,8 @@ export interface StagingOptions {
   readonly copyResults?: boolean;
   /** Write the parts of concatenations directly into the whole. */
   readonly packs?: boolean;
+  /** Elements of the largest buffer. */
+  readonly mostElements?: number;
 }
 
 /** Maximum cost, in operations, at which each reader recomputes an elementwise value instead of loading it. */
@@ -80,7 +82,7 @@ class Stager {
     this.#graph = graph;
     this.#live = ancestorsOf(graph, outputs);
     this.#stored = new Set(outputs.filter((id) => options.copyResults || nodeAt(graph, id).op !== "result"));
-    this.#packs = options.packs ? findPacks(graph, this.#live) : new Map();
+    this.#packs = options.packs ? findPacks(graph, this.#live, options.mostElements) : new Map();
     this.#level = new Array<number>(graph.nodes.length).fill(0);
   }
 

@@ -1,0 +1,80 @@
+/** @file Mutants of values in several buffers: their pages, what is computed page by page, and kernels that bind too many. */
+import { changed, type Mutant } from "./mutant.ts";
+
+const onPlans = "test/plan/pages.test.ts";
+const onDevices = "test/gpu/pages.test.ts";
+
+export const bufferMutants: readonly Mutant[] = [
+  ...changed(
+    "compiler/graph/pages.ts",
+    [onPlans],
+    [
+      ["a page ends within an array", "if (size + total > most) end();", ""],
+      ["a large array is cut anywhere", "size = rows * row;", "size = most;"],
+    ],
+  ),
+  ...changed(
+    "compiler/passes/rows.ts",
+    [onPlans],
+    [
+      ["rows are scattered to the first of a page", "sub(index, first)", "index"],
+      [
+        "what belongs to other pages is scattered too",
+        "where(alongRows(isInside, updates.shape), updates, 0)",
+        "updates",
+      ],
+      [
+        "a lookup takes the first page's row",
+        "const isHere = not(less(indices, first));",
+        "const isHere = less(indices, 0);",
+      ],
+      ["a padded value starts at its page", "pad(part, axis, low - first, count)", "pad(part, axis, 0, count)"],
+      [
+        "a range of a slice starts at 0",
+        "Number(given()[axis]) + start : start) + first",
+        "Number(given()[axis]) + start : start)",
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/passes/in-pages.ts",
+    [onPlans],
+    [
+      ["what is updated is cut apart from its parameters", "if (given !== undefined) return given;", ""],
+      ["a maximum of pages is their sum", 'const join = node.op === "sum" ? add : max;', "const join = add;"],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/memory/slabs.ts",
+    [onPlans],
+    [["a slab grows past its buffer", "return this.#known + knownSize(size) + margin <= this.#most;", "return true;"]],
+  ),
+  ...changed(
+    "compiler/plan/memory/in-place-concat.ts",
+    [onDevices],
+    [["pages are joined in memory", "if (Number(sizeOf(node.aval.shape)) > most) continue;", ""]],
+  ),
+  ...changed(
+    "compiler/plan/emit/kernel.ts",
+    [onPlans],
+    [
+      [
+        "kernels bind as many buffers as their stages need",
+        "const isCrowded = (isPaged || memory.isPaged) && code",
+        "const isCrowded = false && code",
+      ],
+    ],
+  ),
+  ...changed(
+    "devices/paged-program.ts",
+    [onDevices],
+    [
+      ["arrays in other pages are read", "if (isSame) return arrays;", "return arrays;"],
+      [
+        "one program serves all sizes",
+        "sizes === undefined || fits(any.program, sizes, loader.bufferBytes)\n      ? known",
+        "true\n      ? known",
+      ],
+    ],
+  ),
+];
