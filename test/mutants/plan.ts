@@ -78,7 +78,11 @@ export const planMutants: readonly Mutant[] = [
     [onLowering, onLoops],
     [
       ["places are taken over while they are read", "busyUntil < from", "busyUntil <= from"],
-      ["places are taken over whatever their size", "this.#slots.get(key) ?? []", "[...this.#slots.values()].flat()"],
+      [
+        "places are taken over whatever their size",
+        "this.#slots.get(key)?.find",
+        "[...this.#slots.values()].flat().find",
+      ],
       ["whoever takes a place over does not hold it", "free.busyUntil = until;", ""],
       ["all values lie at the start", "const offset = this.#size;", "const offset = [0];"],
       [

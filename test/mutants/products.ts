@@ -128,10 +128,14 @@ export const productMutants: readonly Mutant[] = [
     "compiler/plan/stages/components.ts",
     [inBlocks],
     [
-      ["a value is overwritten while others read it", "if (isOwn || shared.has(next)) join", "if (isOwn) join"],
+      [
+        "a value is overwritten while others read it",
+        "if ((isOwn && !apart.has(next)) || shared.has(next)) join",
+        "if (isOwn && !apart.has(next)) join",
+      ],
       [
         "what is computed from one product runs apart",
-        "if (isOwn || shared.has(next)) join",
+        "if ((isOwn && !apart.has(next)) || shared.has(next)) join",
         "if (shared.has(next)) join",
       ],
       [

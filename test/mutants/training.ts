@@ -326,7 +326,7 @@ export const trainingMutants: readonly Mutant[] = [
   ...changed(
     "train/predictor.ts",
     ["test/train/uses/objectives.test.ts"],
-    [["weights may not be changed", "weights = device.upload(fitting);", "weights = device.upload(packed);"]],
+    [["weights may not be changed", "weights = device.upload(fitting, ", "weights = device.upload(packed, "]],
   ),
   ...changed(
     "train/prediction.ts",

@@ -50,7 +50,11 @@ class Slab {
   }
 
   hasFree(size: Dim, margin: number, from: number): boolean {
-    return this.#slots.get(slotKey(size, margin))?.some(({ busyUntil }) => busyUntil < from) ?? false;
+    return this.#free(slotKey(size, margin), from) !== undefined;
+  }
+
+  #free(key: Dim, from: number): Slot | undefined {
+    return this.#slots.get(key)?.find(({ busyUntil }) => busyUntil < from);
   }
 
   hasRoom(size: Dim, margin: number): boolean {
@@ -60,7 +64,7 @@ class Slab {
   place(size: Dim, margin: number, from: number, until: number): Location {
     const key = slotKey(size, margin);
     const slots = this.#slots.get(key) ?? [];
-    const free = slots.find(({ busyUntil }) => busyUntil < from);
+    const free = this.#free(key, from);
     if (free !== undefined) {
       free.busyUntil = until;
       return { buffer: this.buffer, offset: free.offset, size: [size] };
