@@ -8,6 +8,7 @@ import { type Graph, inputName, nodeAt } from "../compiler/graph/graph.ts";
 import { type NdArray, sizeOfNumbers } from "../compiler/graph/ndarray.ts";
 import { pageShape } from "../compiler/graph/pages.ts";
 import { inPages, type PagedGraph } from "../compiler/passes/in-pages.ts";
+import { inRowChunks } from "../compiler/passes/row-chunks.ts";
 import { specialize } from "../compiler/passes/specialize.ts";
 import type { Program } from "../compiler/plan/program.ts";
 import type { CompileProgramOptions } from "../compiler/plan-program.ts";
@@ -31,8 +32,10 @@ function planPages(
   bufferBytes: number,
   sizes: DimSizes | undefined,
 ): PagedPlan {
-  const known = sizes === undefined ? graph : specialize(graph, sizes);
-  const paged = inPages(known, { most: Math.floor(bufferBytes / 16) * 4, parts, donate: given.donate });
+  const most = Math.floor(bufferBytes / 16) * 4;
+  const sized = sizes === undefined ? graph : specialize(graph, sizes);
+  const known = inRowChunks(sized, { most }) ?? sized;
+  const paged = inPages(known, { most, parts, donate: given.donate });
   const options = { ...given, maxBufferBytes: bufferBytes };
   if (paged === undefined) return { graph: known, options, readback, paged };
   const places = (outputs: readonly number[]) => outputs.flatMap((output) => at(paged.outputs, output));

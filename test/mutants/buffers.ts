@@ -2,6 +2,7 @@
 import { changed, type Mutant } from "./mutant.ts";
 
 const onPlans = "test/plan/pages.test.ts";
+const onChunks = "test/passes/row-chunks.test.ts";
 const onDevices = "test/gpu/pages.test.ts";
 
 export const bufferMutants: readonly Mutant[] = [
@@ -39,9 +40,31 @@ export const bufferMutants: readonly Mutant[] = [
   ...changed(
     "compiler/passes/in-pages.ts",
     [onPlans],
+    [["a maximum of pages is their sum", 'const join = node.op === "sum" ? add : max;', "const join = add;"]],
+  ),
+  ...changed(
+    "compiler/passes/row-chunks.ts",
+    [onChunks],
     [
-      ["what is updated is cut apart from its parameters", "if (given !== undefined) return given;", ""],
-      ["a maximum of pages is their sum", 'const join = node.op === "sum" ? add : max;', "const join = add;"],
+      [
+        "a sum over some rows is one of a row",
+        "return before === axes && node.attrs.axes.every((axis) => axis >= axes);",
+        "return true;",
+      ],
+      [
+        "logits that are a result are cut",
+        "wide.size === 0 || this.graph.outputs.some((id) => wide.has(id))",
+        "wide.size === 0",
+      ],
+      ["a loop reads what it is yet to find", "known.set(id, isInLoop ? level + 1 : level);", "known.set(id, level);"],
+      ["a maximum of chunks is their sum", 'return node.op === "sum" ? "sum" : "max";', 'return "sum";'],
+      ["rows that are left over are left out", "add(0, rest === 0 ? 0 : 1, rest);", "add(0, 0, rest);"],
+      ["chunks are taken out of their loop", "recompute: true", "recompute: false"],
+      [
+        "rows are read from the first chunk",
+        "slice(tensor, 0, first, count * size)",
+        "slice(tensor, 0, 0, count * size)",
+      ],
     ],
   ),
   ...changed(

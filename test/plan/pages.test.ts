@@ -154,6 +154,7 @@ function manyReaders(): Graph {
       mean(padded),
       sum(sum(reshape(pad(reshape(both, [72]), 0, 0, 80), [8, 10]), [0])),
       slice(both, 0, 2, 7),
+      padded,
       slice(both, 1, 2, 3),
       transpose(both, [1, 0]),
       concat([both, slice(t, 0, 3, 5)], 0),

@@ -37,7 +37,7 @@ import { languageModel, regressionModel, seriesModel } from "../../train/network
 import { type Objective, objective } from "../../train/objective.ts";
 import { adam } from "../../train/optimizers/gradient-descent.ts";
 import { createTrainer } from "../../train/trainer.ts";
-import { evaluationStep, gradientStep, trainingStep } from "../../train/training-step.ts";
+import { evaluationStep, gradientStep, type TrainingStep, trainingStep } from "../../train/training-step.ts";
 import { devices, difference } from "./devices.ts";
 
 type Float = Tensor<"f32">;
@@ -196,32 +196,39 @@ describe("memory", () => {
     }
   });
 
-  test("is in buffers of 128 MiB at most: parameters, gradient and slots of a vocabulary of 50,000 are each in two", () => {
-    const large = languageModel({ cell: lstm, units: 512, layers: 1, vocabulary: 50_000, embed: 512 });
+  describe("of a vocabulary of 50,000, where a buffer has 128 MiB at most", () => {
+    const large = () => languageModel({ cell: lstm, units: 512, layers: 1, vocabulary: 50_000, embed: 512 });
     const bufferBytes = 2 ** 27;
-    const loader = {
-      lower: buildProgram,
-      load: () => Promise.reject(new Error("nothing is loaded")),
-      loadLater: () => {
-        throw new Error("nothing is loaded");
-      },
-      bufferBytes,
+    const never = () => {
+      throw new Error("nothing is loaded");
     };
+    const loader = { lower: buildProgram, load: never, loadLater: never, bufferBytes };
     const lower = (graph: Graph, options: CompileOptions) => lowerPaged(graph, options, loader);
-    const planner = { kind: "gpu", lower, limits: { bytes: Number.POSITIVE_INFINITY, bufferBytes } } as const;
-    const fitted = fittedStep(planner, large, update, {}, { bytes: "auto", batch: 16, time: 256 });
-    const program = lower(fitted.step.graph, {
-      ...{ donate: fitted.step.donate, parts: partsOf(fitted.step.graph, fitted.step.arena) },
-      sizes: { B: 16, T: 256 },
+    const sizes = { B: 16, T: 256 };
+
+    /** Bytes beside parameters, gradient and slots, each of which are in two buffers. */
+    function othersOf(step: TrainingStep): number {
+      const { graph, arena, donate } = step;
+      const program = lower(graph, { donate, parts: partsOf(graph, arena), sizes });
+      const bytes = program.buffers.map(({ size }) => 4 * Number(evaluateShape(size, {}).reduce((a, b) => a + b, 0)));
+      expect(Math.max(...bytes)).toBeLessThanOrEqual(bufferBytes);
+      for (const { bindings } of program.kernels) expect(bindings.length).toBeLessThanOrEqual(8);
+      expect(program.inputs.filter(({ name }) => /^(parameters|slots)/.test(name)).length).toBe(6);
+      return bytes.reduce((total, each) => total + each, 0) - 4 * 4 * arena.size;
+    }
+    const logits = 4 * 4096 * 50_000;
+
+    test("needs a tenth of its logits and their gradient: these are computed in chunks of rows", () => {
+      expect(othersOf(trainingStep(large(), update))).toBeLessThan((2 * logits) / 10);
+      const planner = { kind: "gpu", lower, limits: { bytes: Number.POSITIVE_INFINITY, bufferBytes } } as const;
+      expect(
+        fittedStep(planner, large(), update, {}, { bytes: "auto", batch: 16, time: 256 }).segments,
+      ).toBeUndefined();
     });
-    const bytes = program.buffers.map(({ size }) => 4 * Number(evaluateShape(size, {}).reduce((a, b) => a + b, 0)));
-    expect(Math.max(...bytes)).toBeLessThanOrEqual(bufferBytes);
-    for (const { bindings } of program.kernels) expect(bindings.length).toBeLessThanOrEqual(8);
-    const flat = 4 * fitted.step.arena.size;
-    const others = bytes.reduce((total, each) => total + each, 0) - 4 * flat;
-    expect(fitted.bytes).toBe(others + 4 * flat);
-    expect(others).toBeLessThan((2 * 4 * 4096 * 50_000) / 4);
-    expect(program.inputs.filter(({ name }) => /^(parameters|slots)/.test(name)).length).toBe(6);
+
+    test("needs less than a quarter of them in segments of time", () => {
+      expect(othersOf(trainingStep(large(), update, { length: 256, steps: 32 }))).toBeLessThan((2 * logits) / 4);
+    });
   });
 
   test("is counted for each buffer where the device bounds them", () => {
