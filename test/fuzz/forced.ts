@@ -77,14 +77,14 @@ export async function checkForced(plan: CellPlan, schedule: ScanScheduleName, pl
   unrolledIsScan(prepared);
   const executor = executorOf(schedule, place, plan.seed);
   await sameOn(executor, prepared);
-  const refusals = refusalsOf(prepared.gradient, schedule, optionsOf(schedule, place, plan.seed));
+  const { refusals, lanes } = refusalsOf(prepared.gradient, schedule, optionsOf(schedule, place, plan.seed));
   const loops = refusals.filter((refusal) => refusal === undefined).length;
   const refused: Record<string, number> = {};
   for (const refusal of refusals) {
     const reason = refusal?.replace(/\d+/g, "N");
     if (reason !== undefined) refused[reason] = (refused[reason] ?? 0) + 1;
   }
-  return { cells: 1, taken: { cells: Number(loops > 0), loops, refused } };
+  return { cells: 1, taken: { cells: Number(loops > 0), loops, lanes, refused } };
 }
 
 /** The schedules, with an ear at one of them. */
@@ -133,11 +133,14 @@ function executorOf(schedule: ScanScheduleName, place: Place, seed: number): Exe
   };
 }
 
-/** For each loop undefined if it runs in the schedule, or why it cannot. */
-function refusalsOf(graph: Graph, name: ScanScheduleName, options: LowerOptions): readonly (string | undefined)[] {
+/** For each loop undefined if it runs in the schedule, or why it cannot; and the lanes of the widest workgroup of a loop. */
+function refusalsOf(graph: Graph, name: ScanScheduleName, options: LowerOptions) {
   const refusals: (string | undefined)[] = [];
-  planProgram(graph, { ...options, scanSchedules: overheard(name, (refusal) => refusals.push(refusal)) });
-  return refusals;
+  const scanSchedules = overheard(name, (refusal) => refusals.push(refusal));
+  const loops = planProgram(graph, { ...options, scanSchedules }).kernels.filter(
+    ({ code }) => code.steps.end !== undefined,
+  );
+  return { refusals, lanes: Math.max(0, ...loops.map(({ code }) => code.workgroupSize)) };
 }
 
 function haveSameBits(some: readonly NdArray[], others: readonly NdArray[]): boolean {

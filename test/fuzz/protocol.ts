@@ -54,6 +54,8 @@ export interface Taken {
   /** Cells of which at least one loop did. */
   readonly cells: number;
   readonly loops: number;
+  /** Lanes of the widest workgroup among all loops. */
+  readonly lanes: number;
   /** Loops by what they were refused for, with N for every number. */
   readonly refused: Readonly<Record<string, number>>;
 }

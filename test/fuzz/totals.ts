@@ -31,14 +31,15 @@ function bothTaken(some: Taken | undefined, more: Taken | undefined): Pick<Total
     taken: {
       cells: some.cells + more.cells,
       loops: some.loops + more.loops,
+      lanes: Math.max(some.lanes, more.lanes),
       refused: Object.fromEntries(refused) as Taken["refused"],
     },
   };
 }
 
 /** A line for the loops of a forced schedule. */
-export function takenLine(schedule: string, { cells, loops, refused }: Taken): string {
+export function takenLine(schedule: string, { cells, loops, lanes, refused }: Taken): string {
   const reasons = Object.entries(refused).sort(([, a], [, b]) => b - a);
   const others = reasons.map(([reason, count]) => `${count} "${reason}"`).join(", ");
-  return `${loops} loops of ${cells} cells ran in ${schedule}; others did not: ${others || "none"}`;
+  return `${loops} loops of ${cells} cells ran in ${schedule}, with up to ${lanes} lanes to a workgroup; others did not: ${others || "none"}`;
 }

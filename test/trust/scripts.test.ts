@@ -50,6 +50,7 @@ const rows: readonly (readonly [script: string, args: string, line: string])[] =
     "--only safari",
     "firefox: option '--only <browser>' argument 'safari' is invalid. Allowed choices are firefox, chromium.",
   ],
+  ["scripts/lavapipe.mjs", "--cellz 3", "lavapipe: unknown option '--cellz' (Did you mean --cells?)"],
   ["scripts/test-jax.mjs", "--onyl lstm", "test:jax: unknown option '--onyl' (Did you mean --only?)"],
   ["scripts/firefox.mjs", "--firefox no/such/file", "firefox: no such file: no/such/file"],
   ["scripts/docs.mjs", "--out folder", "docs: unknown option '--out' (Did you mean --port?)"],
