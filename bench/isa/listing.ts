@@ -2,6 +2,7 @@
  * @file What the driver prints of a kernel: the disassembly as basic blocks of instructions, and its statistics. The
  * child process writes a marker line before each kernel.
  */
+import type { Kernel } from "../../compiler/plan/program.ts";
 
 export const kernelMarker = "=== kernel ";
 
@@ -37,6 +38,22 @@ export function listingsOf(output: string): Map<string, Listing> {
     if (name !== "" && listing !== undefined) found.set(name, listing);
   }
   return found;
+}
+
+/** The listings of all kernels: the driver prints those of equal text once, with the first of them. */
+export function listingsOfAll(
+  listings: ReadonlyMap<string, Listing>,
+  kernels: readonly Pick<Kernel, "name" | "wgsl">[],
+): Map<string, Listing> {
+  const byText = new Map<string, Listing>();
+  const all = new Map<string, Listing>();
+  for (const { name, wgsl } of kernels) {
+    const listing = listings.get(name) ?? byText.get(wgsl);
+    if (listing === undefined) continue;
+    all.set(name, listing);
+    byText.set(wgsl, listing);
+  }
+  return all;
 }
 
 /** The last disassembly of a text and the statistics after it. */

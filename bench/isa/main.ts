@@ -9,7 +9,7 @@ import { type IsaCell, steps } from "./cells.ts";
 import { dispatchesOf } from "./dispatches.ts";
 import { type Driver, findDriver, NotRun, underDriver } from "./driver.ts";
 import { type KernelRow, rowOf } from "./kernel-row.ts";
-import { listingsOf } from "./listing.ts";
+import { listingsOf, listingsOfAll } from "./listing.ts";
 import { type IsaOptions, parseIsaOptions, usage } from "./options.ts";
 import { rdna2 } from "./rdna2.ts";
 import { lineOf, readRows, save, tables } from "./report.ts";
@@ -67,7 +67,7 @@ async function rowsOf(driver: Driver, cell: IsaCell, units: number, { batches, p
       join(folder, "printed"),
     );
     const { program, driver: name } = JSON.parse(readFileSync(file, "utf8")) as { program: Program; driver: string };
-    const listings = listingsOf(printed);
+    const listings = listingsOfAll(listingsOf(printed), program.kernels);
     const rows = batches.flatMap((batch) => {
       const sizes = { B: batch, T: steps };
       return dispatchesOf(program, sizes)

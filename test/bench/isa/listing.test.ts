@@ -1,7 +1,7 @@
 /** @file What `npm run bench:isa` reads out of the driver's prints: instructions, statistics, loops. */
 import { expect, test } from "vitest";
 import { flowOf } from "../../../bench/isa/flow.ts";
-import { kernelMarker, listingOf, listingsOf, parseInstruction } from "../../../bench/isa/listing.ts";
+import { kernelMarker, listingOf, listingsOf, listingsOfAll, parseInstruction } from "../../../bench/isa/listing.ts";
 import { classOf, decode } from "../../../bench/isa/wave/decode.ts";
 import { Constants } from "../../../bench/isa/wave/registers.ts";
 import { assembled, recorded } from "./code.ts";
@@ -98,4 +98,24 @@ test("a jump back to a block that is not on every way to it makes no loop", () =
 test("a jump forward over blocks is no loop, and one to a block that there is not is an error", () => {
   expect(flowOf(assembled("s_cbranch_scc0 BB2\n BB1:\n s_nop 0\n BB2:\n s_endpgm")).loops).toEqual([]);
   expect(() => flowOf(assembled("s_branch BB7"))).toThrow("branches to BB7, which it has not");
+});
+
+test("kernels of equal text have the listing of the first, since the driver prints them once", () => {
+  const [a, b] = [listingOf("\ndisasm:\nBB0:\n\ts_endpgm"), listingOf("\ndisasm:\nBB0:\n\ts_nop 0")];
+  if (a === undefined || b === undefined) throw new Error("no listing");
+  const printed = new Map([
+    ["k0", a],
+    ["k1", b],
+  ]);
+  const kernels = [
+    { name: "k0", wgsl: "one" },
+    { name: "k1", wgsl: "two" },
+    { name: "k2", wgsl: "one" },
+    { name: "k3", wgsl: "three" },
+  ];
+  expect([...listingsOfAll(printed, kernels)]).toEqual([
+    ["k0", a],
+    ["k1", b],
+    ["k2", a],
+  ]);
 });
