@@ -14,7 +14,7 @@ import { partsOf } from "./arena.ts";
 import type { Segmentation } from "./forms/in-segments.ts";
 import type { Objective } from "./objective.ts";
 import type { UpdateOptions } from "./optimizers/update.ts";
-import { type TrainingStep, trainingStep } from "./training-step.ts";
+import { type LossRewrite, type TrainingStep, trainingStep } from "./training-step.ts";
 
 /** The memory that a training step may use, and the sizes of the batches that it is planned for. */
 export interface MemoryBudget {
@@ -66,11 +66,12 @@ export function fittedStep(
   options: UpdateOptions,
   compile: CompileOptions,
   { bytes, batch, time }: MemoryBudget,
+  rewrite?: LossRewrite,
 ): FittedStep {
   const most = bytes === "auto" ? (device.limits?.bytes ?? Number.POSITIVE_INFINITY) : bytes;
   const mostOfBuffer = device.limits?.bufferBytes ?? Number.POSITIVE_INFINITY;
   const tried = (segments: Segmentation | undefined) => {
-    const step = trainingStep(objective, options, segments);
+    const step = trainingStep(objective, options, segments, rewrite);
     const sizes = { B: batch, T: time };
     const program = lowered(device, step, { ...compile, sizes });
     // Only a device that bounds buffers rejects one.
@@ -145,13 +146,14 @@ export async function trainingPrograms(
   options: UpdateOptions,
   compile: CompileOptions,
   budget: MemoryBudget | undefined,
+  rewrite: LossRewrite | undefined,
 ): Promise<TrainingPrograms> {
   const compiled = ({ graph, arena, donate, outputs: { metrics } }: TrainingStep, sizes?: DimSizes) =>
     device.compile(graph, {
       ...{ ...compile, donate, sizes, parts: partsOf(graph, arena) },
       readback: metrics === undefined ? [] : [metrics],
     });
-  const fitted = budget && fittedStep(device, objective, options, compile, budget);
+  const fitted = budget && fittedStep(device, objective, options, compile, budget, rewrite);
   const segments = fitted?.segments;
   const sizes = budget && { B: budget.batch, T: budget.time };
   const any = await compiled(whole, segments === undefined ? sizes : undefined);

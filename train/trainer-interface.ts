@@ -4,6 +4,7 @@ import type { Graph } from "../compiler/graph/graph.ts";
 import type { NdArray } from "../compiler/graph/ndarray.ts";
 import type { ScheduleChoice } from "../compiler/plan/scan/names.ts";
 import type { Tuning } from "../compiler/plan/tuning.ts";
+import type { ChunkChoice } from "../compiler/recurrence/chunkwise.ts";
 import { type KernelProfile, ofScanSchedule } from "../devices/device.ts";
 import type { PredictionBatch, TrainingBatch } from "./batch-inputs.ts";
 import type { Checkpoint } from "./checkpoint.ts";
@@ -35,6 +36,12 @@ export interface TrainerOptions extends Partial<UpdateOptions> {
    * the gradient is the same up to rounding. By default nothing is cut.
    */
   readonly memory?: MemoryBudget | undefined;
+  /**
+   * How loops over matrix memories run, such as that of an mLSTM: in chunks of a number of steps, a power of two, so that the
+   * gradient keeps the memories between chunks instead of at every step; "auto", the default, lets a rule of sizes choose the
+   * number; "never" goes one step after another.
+   */
+  readonly chunks?: ChunkChoice | undefined;
 }
 
 export const ofTrainer = {
@@ -45,6 +52,7 @@ export const ofTrainer = {
   tuning: "object",
   parameters: "object",
   memory: "object",
+  chunks: "any",
 } as const;
 
 /** The result of one training step. */

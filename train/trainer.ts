@@ -16,6 +16,7 @@ import { isFiniteInF32 } from "./files/finite-model.ts";
 import type { Segmentation } from "./forms/in-segments.ts";
 import { initialize } from "./initialize.ts";
 import { meanOfBatches } from "./loss-parts.ts";
+import { lossRewrite } from "./loss-rewrite.ts";
 import { checkBudget, lengthOf, type TrainingPrograms, trainingPrograms } from "./memory-budget.ts";
 import { type Metric, measuredBy } from "./metrics.ts";
 import type { Network } from "./networks.ts";
@@ -31,7 +32,14 @@ import {
   type TrainerOptions,
   type TrainingStepResult,
 } from "./trainer-interface.ts";
-import { type BatchStepGraph, evaluationStep, gradientStep, type TrainingStep, trainingStep } from "./training-step.ts";
+import {
+  type BatchStepGraph,
+  evaluationStep,
+  gradientStep,
+  type LossRewrite,
+  type TrainingStep,
+  trainingStep,
+} from "./training-step.ts";
 
 export type { Checkpoint } from "./checkpoint.ts";
 export type { Predictions } from "./predictor.ts";
@@ -61,6 +69,7 @@ export async function createTrainer<Trained extends Objective = Network>(
     tuning,
     parameters,
     memory,
+    chunks = "auto",
     ...given
   } = checkedOptions("createTrainer", options, ofTrainer);
   expectArgument(
@@ -70,7 +79,8 @@ export async function createTrainer<Trained extends Objective = Network>(
     "the result of await openDevice()",
   );
   const update = { optimizer: adam(), ...given };
-  const step = trainingStep(network, update);
+  const rewrite = await lossRewrite("createTrainer", chunks);
+  const step = trainingStep(network, update, undefined, rewrite);
   checkSeed(seed);
   const start = parameters ?? initialize(network.specs, seed);
   // Checks the weights before compiling.
@@ -78,10 +88,9 @@ export async function createTrainer<Trained extends Objective = Network>(
   const { precision } = given;
   const compile = { schedule, tuning, precision };
   const budget = memory && checkBudget("createTrainer", memory);
-  const programs = await trainingPrograms(device, network, step, update, compile, budget);
+  const programs = await trainingPrograms(device, network, step, update, compile, budget, rewrite);
   const trainer = new DeviceTrainer(device, network, step, programs, checkedRate(learningRate), seed, {
-    tuning,
-    precision,
+    ...{ tuning, precision, rewrite },
   });
   trainer.setParameters(start);
   return trainer;
@@ -116,6 +125,7 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
   readonly #programs: TrainingPrograms;
   readonly #tuning: Tuning | undefined;
   readonly #precision: TrainerOptions["precision"];
+  readonly #rewrite: LossRewrite;
   /** The arrays that a step replaces, by the name of its input; includes the carried state once B is known. */
   #held: Held = {};
   /** Seed of the random numbers of the loss, if any. */
@@ -140,7 +150,7 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
     programs: TrainingPrograms,
     rate: number,
     seed: number,
-    { tuning, precision }: Pick<TrainerOptions, "tuning" | "precision">,
+    { tuning, precision, rewrite }: Pick<TrainerOptions, "tuning" | "precision"> & { readonly rewrite: LossRewrite },
   ) {
     this.network = network;
     this.#device = device;
@@ -148,6 +158,7 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
     this.#programs = programs;
     this.#tuning = tuning;
     this.#precision = precision;
+    this.#rewrite = rewrite;
     this.#rate = rate;
     this.#seed = step.isSeeded ? { seed: scalar(seed, "u32") } : {};
   }
@@ -366,7 +377,7 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
     const { inputs, rows } = inputsOf(this.network, batch, this.#step.indices);
     const segments = this.#segmentsOf(inputs);
     const { step, executable: compiling } = foundOrMade(this.#gradients, segments?.length, () => {
-      const made = gradientStep(this.network, this.#precision, segments);
+      const made = gradientStep(this.network, this.#precision, segments, this.#rewrite);
       return this.#compiled(made, () => [0], this.#precision);
     });
     const executable = await compiling;

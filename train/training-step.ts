@@ -51,14 +51,21 @@ export interface TrainingStep extends BatchStepGraph {
   readonly isSeeded: boolean;
 }
 
+/** Another form of a loss's graph with the same meaning, from which the gradient is then taken: `chunkwise`. */
+export type LossRewrite = (graph: Graph) => Graph;
+
+const unchanged: LossRewrite = (graph) => graph;
+
 /**
  * Traces one update of a network: forward pass, loss, gradient, clipping, optimizer, guard. With `segments`, for sequences of
- * that length only, in segments of time that are computed twice, so that they need less memory.
+ * that length only, in segments of time that are computed twice, so that they need less memory. With `rewrite`, the loss is
+ * differentiated in another form.
  */
 export function trainingStep(
   objective: Objective,
   options: UpdateOptions,
   segments?: Segmentation | undefined,
+  rewrite: LossRewrite = unchanged,
 ): TrainingStep {
   checkUpdate(checkedOptions("trainingStep", options, ofUpdate));
   expectArgument(
@@ -73,7 +80,7 @@ export function trainingStep(
   const isMixed = options.precision === "mixed";
   const isWeighed = (options.accumulate ?? 1) > 1;
   const { forward: whole, isSeeded, indices } = trainingLoss(objective, arena, isWeighed);
-  const forward = segments === undefined ? whole : inSegments(whole, segments);
+  const forward = rewrite(segments === undefined ? whole : inSegments(whole, segments));
   const flat = { dtype: "f32", shape: [arena.size] } as const;
   const number = { dtype: "f32", shape: [] } as const;
   const slotNames = slotsOf(options);
@@ -173,10 +180,11 @@ export function gradientStep(
   objective: Objective,
   precision: Precision = "f32",
   segments?: Segmentation | undefined,
+  rewrite: LossRewrite = unchanged,
 ): BatchStepGraph & Pick<TrainingStep, "isSeeded"> {
   const arena = arenaOf(objective.specs);
   const { forward: whole, isSeeded, indices } = trainingLoss(objective, arena, false);
-  const forward = segments === undefined ? whole : inSegments(whole, segments);
+  const forward = rewrite(segments === undefined ? whole : inSegments(whole, segments));
   const data = [...stateInputs(objective.stateShapes), ...batchInputs(objective, segments?.length)];
   const scaleName = `slots/${scaleSlots[0]}`;
   const inputs: readonly NamedAval[] = [

@@ -23,6 +23,7 @@ import { keptShape } from "./checkpoint.ts";
 import type { Batch } from "./data/batches.ts";
 import type { Tuned } from "./files/tuned.ts";
 import { initialize } from "./initialize.ts";
+import { lossRewrite } from "./loss-rewrite.ts";
 import type { Network } from "./networks.ts";
 import { adam } from "./optimizers/gradient-descent.ts";
 import { ofUpdate, type UpdateOptions } from "./optimizers/update.ts";
@@ -104,7 +105,8 @@ export async function tune(device: Device, network: Network, options: TuneOption
   if (device.lower === undefined)
     throw new UserError(`the ${device.name} has no kernels to tune; use a gpu, cpu or software device`);
   if (!(seconds > 0)) throw new UserError(`tune: seconds is ${seconds}; expected a number above 0`);
-  const step = trainingStep(network, { optimizer: adam(), ...given });
+  const rewrite = await lossRewrite("tune", "auto");
+  const step = trainingStep(network, { optimizer: adam(), ...given }, undefined, rewrite);
   const { rows } = inputsOf(network, batch, step.indices);
   const search = new Search(device, network, step, options, performance.now() + 1000 * seconds);
   try {

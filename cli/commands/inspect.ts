@@ -5,10 +5,12 @@ import type { CpuKernelText } from "../../compiler/cpu-text.ts";
 import type { CellDefinition } from "../../compiler/dsl/cell.ts";
 import { traceCell } from "../../compiler/dsl/traced-cell.ts";
 import { at, UserError } from "../../compiler/graph/errors.ts";
+import type { Graph } from "../../compiler/graph/graph.ts";
 import type { Kernel } from "../../compiler/plan/program.ts";
 import type { ScheduleChoice } from "../../compiler/plan/scan/names.ts";
 import type { Tuning } from "../../compiler/plan/tuning.ts";
 import { planProgram } from "../../compiler/plan-program.ts";
+import { chunkwise, type MemoryReport, memoryReports } from "../../compiler/recurrence/chunkwise.ts";
 import type { Precision } from "../../devices/device.ts";
 import { cellText } from "../../interchange/equations/write.ts";
 import { equationsOf, latexOf } from "../../interchange/latex/equations.ts";
@@ -67,8 +69,14 @@ export async function inspect(options: InspectCommandOptions, streams: Streams):
   const update = { optimizer: adam(), clipNorm: CLIP_NORM, precision };
   const compileOptions = { precision, tuning: tuned?.tuning, schedule: options.schedule ?? "auto" };
   const budget = options.memory === undefined ? undefined : { bytes: options.memory, batch, time };
-  const fitted = budget && fittedStep(targetOf(options), network, update, compileOptions, budget);
-  const step = fitted ? fitted.step : trainingStep(network, update);
+  // Of the step that is made last.
+  let memories: readonly MemoryReport[] = [];
+  const rewrite = (loss: Graph) => {
+    memories = memoryReports(loss);
+    return chunkwise(loss);
+  };
+  const fitted = budget && fittedStep(targetOf(options), network, update, compileOptions, budget, rewrite);
+  const step = fitted ? fitted.step : trainingStep(network, update, undefined, rewrite);
   if (profile === undefined) noteCpuRename(options.device, streams);
   const compile = options.device === "cpu" ? compileStepForCpu : compileStep;
   const compiled = compile(step, options.schedule, { tuning: tuned?.tuning, precision });
@@ -86,6 +94,7 @@ export async function inspect(options: InspectCommandOptions, streams: Streams):
       schedules: program.schedules,
       ...(program.halves && { halves: program.halves }),
       carries: carriesOf(stages),
+      ...(memories.length > 0 && { memories }),
       passes: stages.map(({ pass, graph }) => ({ name: pass, nodes: countNodes(graph) })),
       kernels: program.kernels.map(kernelEntry),
       ...(profile && { profile: { ...profile, total: totalOf(profile.kernels) } }),
@@ -97,7 +106,7 @@ export async function inspect(options: InspectCommandOptions, streams: Streams):
       `${cell.cellName}: ${layers} x ${units} units, embedding ${embed}, vocabulary ${vocabulary}, batch ${batch}, time ${time}`,
     );
     if (fitted?.segments !== undefined) line(stdout, segmentsLine(fitted.segments));
-    for (const text of profile ? profileTable(profile) : layout(compiled, work)) line(stdout, text);
+    for (const text of profile ? profileTable(profile) : layout(compiled, work, memories)) line(stdout, text);
   }
   return ExitCode.ok;
 }

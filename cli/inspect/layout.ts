@@ -6,13 +6,18 @@ import { addDims, mulDims } from "../../compiler/graph/dim.ts";
 import { printGraph } from "../../compiler/graph/print.ts";
 import type { HalfNote, Kernel, Program } from "../../compiler/plan/program.ts";
 import { type CarryReport, carryLine, carryReports } from "../../compiler/recurrence/carry-report.ts";
+import { type MemoryReport, memoryLine } from "../../compiler/recurrence/chunkwise.ts";
 import type { Graph } from "../../index.ts";
 import { bytesFormula, type ChunkCount, countNodes, type WorkTotals } from "../../runtime/count-work.ts";
 import type { Compiled } from "../../train/compile-step.ts";
 import { grouped } from "../progress.ts";
 
 /** Yields the lines in order of compilation: the traced graph, the graph after each pass, kernels, totals. */
-export function* layout({ stages, program }: Compiled<Kernel | CpuKernelText>, work: WorkTotals): Generator<string> {
+export function* layout(
+  { stages, program }: Compiled<Kernel | CpuKernelText>,
+  work: WorkTotals,
+  memories: readonly MemoryReport[],
+): Generator<string> {
   let before = "";
   for (const { pass, graph } of stages) {
     const after = printGraph(graph, { sites: true });
@@ -23,7 +28,7 @@ export function* layout({ stages, program }: Compiled<Kernel | CpuKernelText>, w
     before = after;
   }
   for (const kernel of program.kernels) yield* section(kernelHeading(kernel, program), kernelText(kernel));
-  yield* totals(program, work, carriesOf(stages));
+  yield* totals(program, work, carriesOf(stages), memories);
 }
 
 /** How the carries of the graph that is lowered depend on each other. */
@@ -59,12 +64,14 @@ function* totals(
   program: Program<unknown>,
   { dispatches, chunks, copies, bytes, slabBytes }: WorkTotals,
   carries: readonly CarryReport[],
+  memories: readonly MemoryReport[],
 ): Generator<string> {
   const { forward, backward, update } = dispatches;
   yield "=== one training step";
   for (const { scan, schedule, reason } of program.schedules) yield `${scan.padEnd(11)} ${schedule}: ${reason}`;
   for (const text of halfLines(program.halves ?? [])) yield `f16         ${text}`;
   for (const report of carries) yield `carries     ${carryLine(report)}`;
+  for (const report of memories) yield `memory      ${memoryLine(report)}`;
   yield `kernels     ${program.kernels.length}`;
   yield `dispatches  ${forward} forward + ${backward} backward + ${update} update = ${forward + backward + update}`;
   const cut = chunks.filter((chunk) => chunk.dispatches > 1);

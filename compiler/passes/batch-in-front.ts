@@ -15,10 +15,10 @@ import { rewriteGraph } from "./rewrite.ts";
 
 /**
  * The axis of the batch in a value of a step; 0 if it is in front, or if there is none. A step with a loop in it, whose ys
- * have their steps in front, runs stepwise anyway.
+ * have their steps in front, and one that is computed again, run stepwise anyway.
  */
-function batchAxis({ attrs: { body, consts } }: ScanNode, shape: Shape): number {
-  if (body.nodes.some(({ op }) => op === "scan")) return 0;
+function batchAxis({ attrs: { body, consts, recompute } }: ScanNode, shape: Shape): number {
+  if (recompute || body.nodes.some(({ op }) => op === "scan")) return 0;
   const [rows] = nodeAt(body, body.inputs[consts] ?? 0).aval.shape;
   return typeof rows === "string" && shape[0] !== rows ? Math.max(0, shape.indexOf(rows)) : 0;
 }
@@ -61,8 +61,9 @@ function bodyWithBatchInFront(given: Graph, xs: readonly number[], ys: readonly 
     const inputs = body.inputs.map((id, i) => {
       const { dtype, shape } = nodeAt(body, id).aval;
       const axis = at(xs, i);
+      if (axis === 0) return frame.input(inputName(body, id), { dtype, shape });
       const front = [at(shape, axis), ...shape.filter((__, other) => other !== axis)];
-      return frame.input(inputName(body, id), axis === 0 ? { dtype, shape } : { dtype, shape: front });
+      return frame.input(inputName(body, id), { dtype, shape: front });
     });
     const known = inputs.map((input, i) => [at(body.inputs, i), inBack(input, at(xs, i), 0)] as const);
     const outputs = new Fold(body, copyRules(body), known).outputs();

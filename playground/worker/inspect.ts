@@ -5,6 +5,7 @@ import type { CpuKernelText } from "../../compiler/cpu-text.ts";
 import { printGraph } from "../../compiler/graph/print.ts";
 import type { Kernel } from "../../compiler/plan/program.ts";
 import { carryLine, carryReports } from "../../compiler/recurrence/carry-report.ts";
+import { chunkwise, type MemoryReport, memoryLine, memoryReports } from "../../compiler/recurrence/chunkwise.ts";
 import type { Device } from "../../devices/device.ts";
 import { countNodes, countWork } from "../../runtime/count-work.ts";
 import { type Compiled, compileStep, compileStepForCpu, withPhaseOutputs } from "../../train/compile-step.ts";
@@ -19,7 +20,11 @@ const inScripts = / {2}\/\/ (?:https?|blob):\S+$/gm;
 
 export function inspectRun({ name, network, device, spec }: Run): Inspection {
   const { clipNorm, batch, time } = spec.settings;
-  const step = trainingStep(network, { optimizer: adam(), clipNorm: clipNorm ?? undefined });
+  let memories: readonly MemoryReport[] = [];
+  const step = trainingStep(network, { optimizer: adam(), clipNorm: clipNorm ?? undefined }, undefined, (loss) => {
+    memories = memoryReports(loss);
+    return chunkwise(loss);
+  });
   const { stages, program } = device.kind === "cpu" ? compileStepForCpu(step) : compiledFor(device, step);
   const { dispatches, copies, bytes, slabBytes } = countWork(program, { B: batch, T: time });
   return {
@@ -32,7 +37,7 @@ export function inspectRun({ name, network, device, spec }: Run): Inspection {
     })),
     kernels: program.kernels.map(kernelReport),
     schedules: program.schedules,
-    carries: carryReports(stages.at(-1)?.graph ?? step.graph).map(carryLine),
+    carries: [...carryReports(stages.at(-1)?.graph ?? step.graph).map(carryLine), ...memories.map(memoryLine)],
     ...{ dispatches, copies, bytes, slabBytes },
   };
 }

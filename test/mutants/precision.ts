@@ -152,8 +152,8 @@ export const precisionMutants: readonly Mutant[] = [
       ],
       [
         "gradients are those of f32",
-        "gradientStep(this.network, this.#precision, segments)",
-        'gradientStep(this.network, "f32", segments)',
+        "gradientStep(this.network, this.#precision, segments, this.#rewrite)",
+        'gradientStep(this.network, "f32", segments, this.#rewrite)',
       ],
     ],
   ),

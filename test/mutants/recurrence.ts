@@ -5,7 +5,103 @@ const onForms = "test/recurrence/carry-forms.test.ts";
 const onParallel = "test/recurrence/parallel-scan.test.ts";
 const onDevices = "test/gpu/parallel.test.ts";
 
+const onChunks = "test/recurrence/chunkwise.test.ts";
+const onChunkedTraining = "test/recurrence/chunked-training.test.ts";
+
 export const recurrenceMutants: readonly Mutant[] = [
+  ...changed(
+    "compiler/recurrence/matrix-memory.ts",
+    [onChunks],
+    [
+      ["a query may depend on the memory", "if (!this.#values.isFree(vector)) throw", "if (vector < 0) throw"],
+      ["a read may be by a matrix", "if (result[isLeft ? 1 : 0] !== 1) throw", "if (result.length !== 2) throw"],
+      ["a sum over all entries is a read", "node.attrs.axes.length !== 1 || axis === undefined", "axis === undefined"],
+      ["reads may be along both axes", "if (second !== undefined) throw", "if (second === null) throw"],
+      ["each step may return the memory", "if (this.#matrices.has(y)) throw", "if (y < 0) throw"],
+      [
+        "a choice may differ from entry to entry",
+        ".every((dim) => dim === 1);\n        if (isOfAll)",
+        ".every((dim) => dim !== 0);\n        if (isOfAll)",
+      ],
+      [
+        "keys and values may fade at once",
+        "if (shape.slice(-2).every((dim) => dim !== 1)) throw",
+        "if (shape.length === 0) throw",
+      ],
+      [
+        "a second read may be corrected",
+        "if (this.#corrected !== undefined && this.#corrected !== id)",
+        "if (this.#corrected !== undefined && id < 0)",
+      ],
+      [
+        "an outer product that is negated stays as it is",
+        "return this.#sum(this.#matrix(a), negated(this.#matrix(b)), id);",
+        "return this.#sum(this.#matrix(a), this.#matrix(b), id);",
+      ],
+      [
+        "what is written does not fade with the rest",
+        "alongColumns ? { row, column: both(column) } : {",
+        "true ? { row, column } : {",
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/recurrence/memory-chunks.ts",
+    [onChunks],
+    [
+      ["a read misses what its own step has written", "      ...ofOwn(read),\n", ""],
+      [
+        "a score includes the step itself",
+        "return reverse ? less(t, s) : less(s, t);",
+        "return reverse ? less(t, s) : not(less(t, s));",
+      ],
+      [
+        "the memory does not fade over a chunk",
+        "decays === undefined ? memory : scaled(",
+        "decays !== undefined ? memory : scaled(",
+      ],
+      [
+        "what is written does not fade until the end",
+        "decays === undefined ? outer.key : scaled",
+        "decays !== null ? outer.key : scaled",
+      ],
+      [
+        "a correction is read before it is corrected",
+        "correction = dot(inverseOfRest(total(parts), steps, chunk.reverse), foundBy(read));",
+        "correction = foundBy(read);",
+      ],
+      [
+        "chunks of a loop from the end go from the start",
+        "const [first, second] = this.#reverse ? [1, 0] : [0, 1];",
+        "const [first, second] = [0, 1];",
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/recurrence/chunked-loop.ts",
+    [onChunks, onChunkedTraining],
+    [
+      [
+        "steps that do not exist let the memory fade",
+        "decay: optional(step.decay, 1)",
+        "decay: optional(step.decay, 0)",
+      ],
+      [
+        "steps that do not exist change other states",
+        "return exists === undefined ? value : where(",
+        "return exists !== null ? value : where(",
+      ],
+      ["a chunk keeps what it computes", "{ reverse, recompute: true, length", "{ reverse, length"],
+    ],
+  ),
+  ...changed(
+    "compiler/recurrence/chunkwise.ts",
+    [onChunkedTraining],
+    [
+      ["small memories run in chunks too", "if (width < leastWidth) return undefined;", ""],
+      ["chunks cannot be turned off", 'choice === "never" || !hasMemory', "!hasMemory"],
+    ],
+  ),
   ...changed(
     "compiler/recurrence/carry-forms.ts",
     [onForms],
