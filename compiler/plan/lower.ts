@@ -4,6 +4,7 @@ import { type Dim, sizeOf, symbolsOf } from "../graph/dim.ts";
 import { at, InternalError } from "../graph/errors.ts";
 import { ancestorsOf, type Graph, inputName, type NodeId, nodeAt, type ScanNode } from "../graph/graph.ts";
 import { storages } from "../graph/storage.ts";
+import { partialSums } from "../passes/partial-sums.ts";
 import { forms } from "./emit/forms.ts";
 import type { KernelHooks } from "./emit/kernel.ts";
 import type { Region } from "./emit/values.ts";
@@ -15,7 +16,8 @@ import { halvesOfScan, noteOf, notesOfScan, placeNeighbours, reasonAgainstNeighb
 import { partsByValue } from "./memory/in-place-concat.ts";
 import { Memory } from "./memory/slabs.ts";
 import { placing } from "./memory/too-large.ts";
-import { cutProducts, lowerStages } from "./outside-loops.ts";
+import { OpenDispatches } from "./open-dispatches.ts";
+import { cutProducts, lowerStages, type Waiting } from "./outside-loops.ts";
 import type {
   BufferSpec,
   Copy,
@@ -30,6 +32,7 @@ import type {
 } from "./program.ts";
 import { lowerScan, scanSchedules } from "./scan/schedules.ts";
 import { analyzeRows } from "./scan/separable-rows.ts";
+import { joinStages, secondsThatWait, type Wait } from "./stages/dispatches.ts";
 import { formStages, type Staging } from "./stages/form-stages.ts";
 import { type Group, membersOf } from "./stages/groups.ts";
 import { hasPositions, type Stage } from "./stages/stages.ts";
@@ -50,12 +53,14 @@ export type LoweredProgram = Omit<Program<PlannedKernel>, "requires">;
 export function lower(graph: Graph, options: LowerOptions = {}): LoweredProgram {
   const limit = options.maxStorageBuffers ?? defaultStorageBuffers;
   let plan = planGraph(graph, options);
-  const crowding = new Crowding(graph, limit);
+  const crowding = new Crowding(plan.graph, limit);
   // The reads and writes of a step predict most of the copies before a kernel is built; the finished kernels are
   // checked again.
   const uncopied = donationPlaces(plan, new Set());
   const predicted = plan.groups.flatMap((group, order) =>
-    isOneKernel(graph, group, options) ? [{ name: `step ${order}`, buffers: buffersOf(plan, group, uncopied) }] : [],
+    isOneKernel(plan.graph, group, options)
+      ? [{ name: `step ${order}`, buffers: buffersOf(plan, group, uncopied) }]
+      : [],
   );
   let keepsSmall = options.isPaged === true;
   if (!keepsSmall) crowding.relieve(predicted);
@@ -90,7 +95,12 @@ function cutCrowded(
       how !== undefined && orders.has(order) ? (cutGroup(group, plan, how) ?? [group]) : [group],
     );
     if (groups.some((group) => !plan.groups.includes(group)))
-      return { ...plan, groups, lastUse: lastUses(plan.graph, groups, plan.packs) };
+      return {
+        ...plan,
+        groups,
+        lastUse: lastUses(plan.graph, groups, plan.packs),
+        waits: plan.waits.size === 0 ? plan.waits : secondsThatWait(plan.graph, { ...plan, groups }, plan.donated),
+      };
   }
   return undefined;
 }
@@ -112,16 +122,23 @@ interface GraphPlan extends Staging {
   readonly donated: ReadonlyMap<number, NodeId>;
   readonly lastUse: ReadonlyMap<NodeId, number>;
   readonly partOf: ReturnType<typeof partsByValue>;
+  /** Stages whose second kernel waits for that of a later group. */
+  readonly waits: ReadonlyMap<Stage, Wait>;
 }
 
-function planGraph(graph: Graph, options: LowerOptions): GraphPlan {
+function planGraph(given: Graph, options: LowerOptions): GraphPlan {
+  const tiles = tilesOf(options);
+  const isGpu = tiles.target === "gpu";
+  const graph = isGpu ? partialSums(given) : given;
   const donated = donations(graph, options.donate ?? {});
   // An input that is returned as its own donation stays where it is.
   const computed = graph.outputs.filter((id, i) => nodeAt(graph, id).op !== "input" || donated.get(i) !== id);
-  const whole = formStages(graph, computed, { packs: true, mostElements: elementsOf(options) });
-  const staging = cutProducts(graph, whole, donated, tilesOf(options));
+  const whole = formStages(graph, computed, { packs: true, folds: isGpu, mostElements: elementsOf(options) });
+  const cut = cutProducts(graph, whole, donated, tiles);
+  const staging = isGpu ? joinStages(graph, cut) : cut;
   const lastUse = lastUses(graph, staging.groups, staging.packs);
-  return { ...staging, graph, donated, lastUse, partOf: partsByValue(staging.packs) };
+  const waits = isGpu ? secondsThatWait(graph, staging, donated) : new Map<Stage, Wait>();
+  return { ...staging, graph, donated, lastUse, partOf: partsByValue(staging.packs), waits };
 }
 
 /** Locations of the donated outputs that can be written directly into their inputs. */
@@ -161,7 +178,8 @@ interface Lowered {
 }
 
 function lowerWith(plan: GraphPlan, options: LowerOptions, copied: ReadonlySet<NodeId>, keepsSmall: boolean): Lowered {
-  const { graph, groups, stored, donated, lastUse, partOf } = plan;
+  const { graph, groups, stored, donated, lastUse, partOf, waits } = plan;
+  const waiting: Waiting = new Map();
   const inputs = graph.inputs.map((id, buffer): ProgramInput => {
     const { dtype, shape } = nodeAt(graph, id).aval;
     return { name: inputName(graph, id), dtype, shape, buffer };
@@ -180,13 +198,16 @@ function lowerWith(plan: GraphPlan, options: LowerOptions, copied: ReadonlySet<N
     homes.set(id, to);
     return { kind: "copy", from: inputLocation(graph, id), to };
   });
-  const region = rootRegion(graph, locations, homes);
+  const region = rootRegion(plan, locations, homes);
+  const kernels: PlannedKernel[] = [];
+  const open = new OpenDispatches(region, kernels, options.maxStorageBuffers ?? defaultStorageBuffers);
   const lowering: Lowering = {
     region,
     memory,
     locations,
     buffers: () => [...inputBuffers, ...memory.buffers],
-    kernels: [],
+    kernels,
+    open,
     tiles: tilesOf(options),
     forms: options.forms ?? forms,
     workgroupBytes: options.maxWorkgroupBytes ?? defaultWorkgroupBytes,
@@ -241,6 +262,7 @@ function lowerWith(plan: GraphPlan, options: LowerOptions, copied: ReadonlySet<N
         for (const [i, id] of pair.entries()) locations.set(id, { ...words, half: i === 0 ? 0 : 1 });
       }
       for (const id of read) place(id);
+      for (const id of read) open.stores(id, order);
       steps.push(
         ...lowering.lowerScan({
           outer: region,
@@ -258,13 +280,14 @@ function lowerWith(plan: GraphPlan, options: LowerOptions, copied: ReadonlySet<N
         for (const id of stage.roots) {
           if (nodeAt(graph, id).op === "roundToHalf") placeRounded(id, stage, order);
           place(id);
+          open.stores(id, waits.get(stage)?.order ?? order);
         }
       const stages = group.stages.filter(hasPositions);
       const store: KernelHooks["store"] = (emitter, id, index, value, how) => {
         const { aval } = nodeAt(graph, id);
         emitter.writer.storeValue(placeOf(locations, id), emitter.positionOf(index, aval.shape), value, how);
       };
-      if (stages.length > 0) steps.push(...lowerStages(lowering, stages, { order, work, store }));
+      if (stages.length > 0) steps.push(...lowerStages(lowering, stages, { order, work, store, waits, waiting }));
     }
   }
 
@@ -310,14 +333,16 @@ function placeOf(locations: ReadonlyMap<NodeId, Location>, id: NodeId): Location
 }
 
 function rootRegion(
-  graph: Graph,
+  { graph, folded, recomputed }: GraphPlan,
   locations: ReadonlyMap<NodeId, Location>,
   homes: ReadonlyMap<NodeId, Location>,
 ): Region {
   return {
     key: "",
     graph,
+    folded,
     read: (id, index, emitter) => {
+      if (recomputed.has(id)) return undefined;
       const { aval, op } = nodeAt(graph, id);
       const location = op === "input" ? (homes.get(id) ?? inputLocation(graph, id)) : locations.get(id);
       if (location === undefined) return undefined;

@@ -7,6 +7,7 @@ import type { WorkMapping } from "../kernel/mapping.ts";
 import type { Form } from "./emit/form.ts";
 import type { Region } from "./emit/values.ts";
 import type { Memory } from "./memory/slabs.ts";
+import type { OpenDispatches } from "./open-dispatches.ts";
 import type { BufferSpec, Location, Phase, PlannedKernel, ScanStep, ScheduleNote } from "./program.ts";
 import type { ScheduleChoice } from "./scan/names.ts";
 import type { Target, TileOptions } from "./stages/tiles.ts";
@@ -76,6 +77,8 @@ export interface Lowering {
   readonly locations: Map<NodeId, Location>;
   readonly buffers: () => readonly BufferSpec[];
   readonly kernels: PlannedKernel[];
+  /** Dispatches that what loops prepare can join. */
+  readonly open: OpenDispatches;
   readonly tiles: TileOptions;
   /** The forms of stage kernels. */
   readonly forms: readonly Form[];

@@ -17,6 +17,7 @@ import type { Lowering } from "./lowering.ts";
 import type { Dispatch, ScanStep } from "./program.ts";
 import { chooseSteps } from "./scan/choose.ts";
 import { cutStage } from "./stages/components.ts";
+import type { Wait } from "./stages/dispatches.ts";
 import type { Staging } from "./stages/form-stages.ts";
 import { groupStages } from "./stages/groups.ts";
 import { loopExtentsOf } from "./stages/loops.ts";
@@ -53,30 +54,77 @@ export function cutProducts(
 interface StageHooks extends Pick<KernelHooks, "store"> {
   readonly order: number;
   readonly work: WorkScope;
+  /** Stages whose second kernel waits for that of a later group. */
+  readonly waits: ReadonlyMap<Stage, Wait>;
+  /** What waits, by the number of the group: filled by earlier groups. */
+  readonly waiting: Waiting;
+}
+
+/** Parts of kernels that wait for a group, at some sizes of a dimension; at all sizes if that is undefined. */
+interface Arrival {
+  readonly dim: Dim | undefined;
+  /** The sizes are above the first and up to the second number. */
+  readonly above: number;
+  readonly atMost: number | undefined;
+  readonly parts: readonly PartOfKernel[];
+}
+
+/** What waits for each group, by its number. */
+export type Waiting = Map<number, Arrival[]>;
+
+type Sizes = Omit<OutsideLoops, "together">;
+
+function isFor({ dim, above, atMost }: Arrival, size: Sizes): boolean {
+  if (dim === undefined || size.dim === undefined) return true;
+  const most = size.atMost ?? Number.POSITIVE_INFINITY;
+  return above < most && most <= (atMost ?? Number.POSITIVE_INFINITY);
 }
 
 /** The steps of stages of one level: of some kernels, or of a choice between some for different sizes. */
 export function lowerStages(lowering: Lowering, stages: readonly Stage[], hooks: StageHooks): readonly ScanStep[] {
+  const { order, waits, waiting } = hooks;
   const inBlocks = stages.filter((stage) => isInBlocks(lowering, stage));
-  const withSize = (size: Omit<OutsideLoops, "together">): Lowering => {
+  const withSize = (size: Sizes): Lowering => {
     const outside = { ...size, together: Math.max(1, inBlocks.length) };
     return { ...lowering, tiles: { ...lowering.tiles, outside } };
   };
-  const branch = (size: Omit<OutsideLoops, "together">) => ({
+  const arrivals = waiting.get(order) ?? [];
+  const dim = decidingDim(lowering, inBlocks) ?? arrivals.find((arrival) => arrival.dim !== undefined)?.dim;
+  /** The later group in which a stage's second kernel runs, if both have kernels for the same sizes. */
+  const groupOf = (stage: Stage): number => {
+    const wait = waits.get(stage);
+    if (wait === undefined) return order;
+    const there = decidingDim(
+      lowering,
+      wait.stages.filter((other) => isInBlocks(lowering, other)),
+    );
+    const dims = [dim, there, ...(waiting.get(wait.order) ?? []).map((arrival) => arrival.dim)];
+    return new Set(dims.filter((each) => each !== undefined)).size > 1 ? order : wait.order;
+  };
+  const branch = (size: Sizes, i: number, all: readonly Sizes[]) => ({
     atMost: size.atMost,
-    steps: () => lowerFor(withSize(size), stages, hooks),
+    steps: () => {
+      const arrived = arrivals.filter((arrival) => isFor(arrival, size)).flatMap(({ parts }) => parts);
+      const sizes = { dim: size.dim, above: all[i - 1]?.atMost ?? 0, atMost: size.atMost };
+      const leave = (group: number, part: PartOfKernel): void => {
+        waiting.set(group, [...(waiting.get(group) ?? []), { ...sizes, parts: [part] }]);
+      };
+      return lowerFor(withSize(size), stages, { ...hooks, isOnly: all.length === 1, arrived, groupOf, leave });
+    },
   });
-  const dim = decidingDim(lowering, inBlocks);
-  if (dim === undefined) return branch(anySize).steps();
-  const plansAt = (size: Omit<OutsideLoops, "together">) =>
-    JSON.stringify([...choosePlans(withSize(size), stages).values()]);
+  if (dim === undefined) return branch(anySize, 0, [anySize]).steps();
+  const plansAt = (size: Sizes) =>
+    JSON.stringify([
+      [...choosePlans(withSize(size), stages).values()],
+      arrivals.map((arrival) => isFor(arrival, size)),
+    ]);
   const sizes = sizesOf(dim);
   // Of sizes with equal plans, the largest stands for all.
   const kept = sizes.filter((size, i) => {
     const next = sizes[i + 1];
     return next === undefined || plansAt(next) !== plansAt(size);
   });
-  return kept.length === 1 ? branch(at(kept, 0)).steps() : chooseSteps(lowering, dim, kept.map(branch));
+  return kept.length === 1 ? branch(at(kept, 0), 0, kept).steps() : chooseSteps(lowering, dim, kept.map(branch));
 }
 
 function isInBlocks({ region, forms, tiles }: Lowering, stage: Stage): boolean {
@@ -122,13 +170,26 @@ function shapeKey({ shape }: BlockPlan): string {
   return Object.values(shape).join(" ");
 }
 
+/** What stages of a group need at some sizes. */
+interface BranchHooks extends StageHooks {
+  /** Whether the kernels serve all sizes. */
+  readonly isOnly: boolean;
+  /** Parts of earlier groups' second kernels. */
+  readonly arrived: readonly PartOfKernel[];
+  readonly groupOf: (stage: Stage) => number;
+  /** Leaves a part to a later group. */
+  readonly leave: (group: number, part: PartOfKernel) => void;
+}
+
 function lowerFor(
   lowering: Lowering,
   stages: readonly Stage[],
-  { order, work, store }: StageHooks,
+  { order, work, store, isOnly, arrived, groupOf, leave }: BranchHooks,
 ): readonly ScanStep[] {
   const { region, memory, forms, tiles } = lowering;
-  const scratch: KernelHooks["scratch"] = (size, dtype) => memory.place(dtype, size, order, order);
+  const until = Math.max(...stages.map(groupOf));
+  const scratch: KernelHooks["scratch"] = (size, dtype) =>
+    memory.place(dtype, size, order, typeof size === "number" ? until : order);
   const plans = choosePlans(lowering, stages);
   /** The parts of kernels, by shape of their blocks. */
   const kernels = new Map<string, PartOfKernel[]>([...plans.values()].map((plan) => [shapeKey(plan), []]));
@@ -142,8 +203,15 @@ function lowerFor(
     });
   const others = stages.filter((stage) => !plans.has(stage));
   const needMuch = others.some((stage) => formOf(forms, { region, stage, tiles }) === scatterByChunk);
-  const otherKey = (needMuch ? undefined : [...kernels.keys()].find(isRoomy)) ?? "";
-  const later: PartOfKernel[] = [];
+  // Values without loops need none.
+  const needNone = others.every(({ loops }) => loops.length === 0);
+  const otherKey = (needMuch ? undefined : [...kernels.keys()].find((key) => needNone || isRoomy(key))) ?? "";
+  const later: PartOfKernel[] = [...arrived];
+  const addSecond = (part: PartOfKernel): void => {
+    const group = groupOf(part.context.stage);
+    if (group === order) later.push(part);
+    else leave(group, part);
+  };
   for (const stage of stages) {
     const context = { region, stage, tiles };
     const plan = plans.get(stage);
@@ -160,15 +228,19 @@ function lowerFor(
     const split = { shape, chunks, sums };
     const products = stage.loops.map((_, product) => partOf(context, chunkSums(product, split)));
     add(shapeKey(plan), products);
-    later.push(partOf(context, sumOfChunks(split)));
+    addSecond(partOf(context, sumOfChunks(split)));
   }
   const phase = lowering.phaseOf(stages.flatMap(({ loops, roots }) => [...loops, ...roots]));
   const hooks = { begin: () => {}, store, scratch };
   const dispatches = [...kernels.values()].flatMap((parts): readonly Dispatch[] => {
     const own = [...new Set(parts.map(({ context }) => context.stage))];
-    const { built, seconds } = buildParts(lowering, region, parts, { ...hooks, work: stagesWork(work, own) });
-    later.push(...seconds);
-    return built.map((each) => ({ ...each, kind: "dispatch", phase }));
+    const { built, writers, seconds } = buildParts(lowering, region, parts, { ...hooks, work: stagesWork(work, own) });
+    seconds.forEach(addSecond);
+    return built.map((each, i) => {
+      const grid = [...each.grid];
+      if (isOnly) lowering.open.add({ order, kernel: each.kernel, grid, writer: at(writers, i) });
+      return { ...each, grid, kind: "dispatch", phase };
+    });
   });
   if (later.length === 0) return dispatches;
   // Stages are counted once, with their first kernel.

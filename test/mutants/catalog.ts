@@ -5,6 +5,7 @@ import { bufferMutants } from "./buffers.ts";
 import { cliMutants } from "./cli.ts";
 import { cpuMutants } from "./cpu.ts";
 import { cpuTargetMutants } from "./cpu-target.ts";
+import { dispatchMutants } from "./dispatches.ts";
 import { docsMutants } from "./docs.ts";
 import { equationMutants } from "./equations.ts";
 import { evaluatorMutants } from "./evaluator.ts";
@@ -40,6 +41,7 @@ export const mutants: readonly Mutant[] = [
   ...pageMutants,
   ...passMutants,
   ...planMutants,
+  ...dispatchMutants,
   ...kernelMutants,
   ...productMutants,
   ...recurrenceMutants,

@@ -119,8 +119,8 @@ export const productMutants: readonly Mutant[] = [
     [
       [
         "scatters share a kernel with blocks",
-        "(needMuch ? undefined : [...kernels.keys()].find(isRoomy))",
-        "[...kernels.keys()].find(isRoomy)",
+        "(needMuch ? undefined : [...kernels.keys()].find((key) => needNone || isRoomy(key)))",
+        "[...kernels.keys()].find((key) => needNone || isRoomy(key))",
       ],
     ],
   ),

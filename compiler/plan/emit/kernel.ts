@@ -70,6 +70,8 @@ export function partOf(context: FormContext, form: Form): PartOfKernel {
 /** Kernels, and what their parts leave to second ones. */
 interface BuiltParts {
   readonly built: readonly Built[];
+  /** What wrote each of them. */
+  readonly writers: readonly PlacedBuilder[];
   readonly seconds: readonly PartOfKernel[];
 }
 
@@ -92,13 +94,18 @@ function buildFitting(
   parts: readonly PartOfKernel[],
   hooks: KernelHooks,
 ): BuiltParts {
-  const { built, seconds } = buildTogether(lowering, region, parts, hooks);
-  if (parts.length === 1 || fits(lowering, at(lowering.kernels, built.kernel))) return { built: [built], seconds };
+  const { built, seconds, writer } = buildTogether(lowering, region, parts, hooks);
+  if (parts.length === 1 || fits(lowering, at(lowering.kernels, built.kernel)))
+    return { built: [built], writers: [writer], seconds };
   lowering.kernels.pop();
   const middle = Math.ceil(parts.length / 2);
   const first = buildFitting(lowering, region, parts.slice(0, middle), hooks);
   const last = buildFitting(lowering, region, parts.slice(middle), { ...hooks, work: noWork });
-  return { built: [...first.built, ...last.built], seconds: [...first.seconds, ...last.seconds] };
+  return {
+    built: [...first.built, ...last.built],
+    writers: [...first.writers, ...last.writers],
+    seconds: [...first.seconds, ...last.seconds],
+  };
 }
 
 /** A part that can be built several times with the same scratch memory. */
@@ -133,7 +140,7 @@ function buildTogether(
   region: Region,
   parts: readonly PartOfKernel[],
   { begin, store, scratch, work }: KernelHooks,
-): { readonly built: Built; readonly seconds: readonly PartOfKernel[] } {
+): { readonly built: Built; readonly seconds: readonly PartOfKernel[]; readonly writer: PlacedBuilder } {
   const writer = new PlacedBuilder(lowering.buffers, lowering.tiles);
   const seconds: PartOfKernel[] = [];
   for (const { context, grid, emit } of parts)
@@ -147,7 +154,7 @@ function buildTogether(
   const ids = [...new Set(parts.flatMap(({ context: { stage } }) => [...stage.loops, ...stage.roots]))];
   const workgroupSize = Math.max(...parts.map(({ lanes }) => lanes));
   const kernel = finishKernel(lowering, writer, region, ids, workgroupSize, work);
-  return { built: { kernel, grid: parts.map(({ grid }) => grid) }, seconds };
+  return { built: { kernel, grid: parts.map(({ grid }) => grid) }, seconds, writer };
 }
 
 /** A value that is copied to a location unchanged. */

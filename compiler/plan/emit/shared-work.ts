@@ -33,6 +33,8 @@ const termsOfLane = 4;
 const manyTerms = 128;
 /** Lanes that fill a large GPU. */
 const fullDevice = 2 ** 16;
+/** Lanes whose loads, several at a time, take all of a GPU's bandwidth. */
+const busyDevice = 2 ** 13;
 const mostChunks = 64;
 const mostAcross = 32;
 /** Lanes of a workgroup, and of one that has a dispatch to itself. */
@@ -61,8 +63,10 @@ export function sharedWorkOf({ region, stage, tiles }: FormContext): SharedWork 
     const earlier = groups.slice(0, i).flatMap((other) => other.flatMap((accumulator) => accumulator.loops));
     return group.every((accumulator) => !accumulator.loops.some((id) => dependsOnAny(region.graph.nodes, id, earlier)));
   });
+  // Teams of neighbours that keep memory busy need no more workgroups.
+  const isBusy = inARow && positions * down >= busyDevice;
   const chunks =
-    isOneLoop && terms / down >= manyTerms
+    isOneLoop && terms / down >= manyTerms && !isBusy
       ? powerBelow(Math.min(mostChunks, terms / down / (2 * termsOfLane), fullDevice / positions / down))
       : 1;
   return { across: all / down, down, chunks, inARow };

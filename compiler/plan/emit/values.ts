@@ -3,7 +3,7 @@
  * kernel's own loops are read from registers, and everything else is computed from its operands, once each.
  */
 
-import type { Shape } from "../../graph/dim.ts";
+import { type Shape, sizeOf } from "../../graph/dim.ts";
 import { at, InternalError } from "../../graph/errors.ts";
 import { type Graph, type Node, type NodeId, nodeAt } from "../../graph/graph.ts";
 import type { Index } from "../../kernel/index-arithmetic.ts";
@@ -11,6 +11,7 @@ import type { Expr } from "../../kernel/ir.ts";
 import type { KernelOperands, Piece } from "../../ops/entry.ts";
 import { entryOf, type TableOp } from "../../ops/table.ts";
 import { ravel, unravel } from "../../ops/views.ts";
+import { inPairs } from "./lane-teams.ts";
 import type { PlacedBuilder } from "./placed-builder.ts";
 
 /** A graph being lowered, and how its inputs and stored values are read. */
@@ -20,6 +21,8 @@ export interface Region {
   readonly graph: Graph;
   /** Reads an input, or a stored value, at an index; undefined where the value is not in memory. */
   readonly read: (id: NodeId, index: readonly Index[], emitter: Emitter) => Expr | undefined;
+  /** Sums of a few stored numbers that each reader adds up. */
+  readonly folded?: ReadonlySet<NodeId>;
   /** Whether neighbours in a value are stored in one word. */
   readonly sharesWords?: (id: NodeId) => boolean;
 }
@@ -86,9 +89,23 @@ export class Emitter {
         return this.#pieces(region, id, key, entry.locate(context));
       }
       case "reduction":
+        if (region.folded?.has(id)) return this.writer.bind(key, this.#fewTerms(region, at(node.operands, 0)));
+        throw this.#notRun(region, id);
       case "contraction":
-        throw new InternalError(`${node.op} %${id} of ${region.graph.name} is read before its loop has run`);
+        throw this.#notRun(region, id);
     }
+  }
+
+  #notRun({ graph }: Region, id: NodeId): InternalError {
+    return new InternalError(`${nodeAt(graph, id).op} %${id} of ${graph.name} is read before its loop has run`);
+  }
+
+  /** The sum of all elements of a value, in a fixed order. */
+  #fewTerms(region: Region, id: NodeId): Expr {
+    const count = Number(sizeOf(nodeAt(region.graph, id).aval.shape));
+    const { index } = this.writer;
+    const terms = Array.from({ length: count }, (_, i) => this.valueAt(region, id, index.dim(i)));
+    return inPairs(terms, (a, b) => this.writer.add(a, b));
   }
 
   /** A slice of a stored vector, such as a weight in the parameter arena: its start is a uniform. */

@@ -120,6 +120,7 @@ export class Memory {
   readonly #firstBuffer: number;
   readonly #most: number;
   readonly #keepsSmall: boolean;
+  #choices = 0;
 
   /**
    * `most` is the largest number of elements of one buffer; sizes that are not known yet do not count. With `keepsSmall`, the
@@ -177,14 +178,21 @@ export class Memory {
   alternatives<T>(parts: readonly (() => T)[]): T[] {
     const before = new Map(this.#slots().map((slot) => [slot, slot.busyUntil]));
     const longest = new Map(before);
+    this.#choices += 1;
     const results = parts.map((part) => {
       for (const slot of this.#slots()) slot.busyUntil = before.get(slot) ?? unused;
       const result = part();
       for (const slot of this.#slots()) longest.set(slot, Math.max(slot.busyUntil, longest.get(slot) ?? unused));
       return result;
     });
+    this.#choices -= 1;
     for (const [slot, until] of longest) slot.busyUntil = until;
     return results;
+  }
+
+  /** Whether it allocates for one of several alternatives. */
+  get isChoosing(): boolean {
+    return this.#choices > 0;
   }
 
   #slots(): Slot[] {

@@ -4,7 +4,7 @@
  */
 import { mulDims } from "../../graph/dim.ts";
 import { at } from "../../graph/errors.ts";
-import { type NodeId, nodeAt, type ScanNode } from "../../graph/graph.ts";
+import { ancestorsOf, type NodeId, nodeAt, type ScanNode } from "../../graph/graph.ts";
 import type { Index } from "../../kernel/index-arithmetic.ts";
 import { gridOf, overPositions } from "../../kernel/mapping.ts";
 import { mappingOf } from "../emit/form.ts";
@@ -30,40 +30,58 @@ interface Part {
 export interface PackedPanels {
   /** Where the weights of each group are. */
   readonly places: readonly Location[];
-  readonly step: Dispatch;
+  /** The dispatch that packs them; none if it joins an earlier one. */
+  readonly steps: readonly Dispatch[];
 }
 
 /** Allocates the panels of a scan, and packs them. */
 export function packPanels(lowering: Lowering, context: ScanContext, node: ScanNode, panels: Panels): PackedPanels {
   const { order, phase } = context;
   const groups = [...panels.groups.values()].flat();
+  const mapping = mappingOf(lowering.tiles);
+  const weights = groups.flatMap(({ accumulators }) =>
+    accumulators.flatMap(({ loops }) => loops.map((id) => at(nodeAt(node.attrs.body, id).operands, 1))),
+  );
+  const { body } = node.attrs;
+  const consts = [...ancestorsOf(body, weights)].flatMap((id) => {
+    const role = body.inputs.indexOf(id);
+    return role < 0 ? [] : [at(node.operands, role)];
+  });
+  // What only some sizes need is packed where they do.
+  const before =
+    lowering.memory.isChoosing || lowering.memory.isPaged
+      ? undefined
+      : lowering.open.lastAfter(context.outer, consts, mapping.lanes);
   const places = groups.map((group) => {
     const waves = Math.ceil(group.lanes / readTogether);
     const size = waves * group.passes * stepsOf(group) * readTogether * four;
-    return lowering.memory.place("f32", size, order, order, "panels");
+    return lowering.memory.place("f32", size, before?.order ?? order, order, "panels");
   });
   const parts = groups.flatMap((group) =>
     group.accumulators.flatMap(({ loops }, accumulator) =>
       loops.map((id, loop): Part => ({ group, place: at(places, group.number), id, accumulator, loop })),
     ),
   );
-  const writer = new PlacedBuilder(lowering.buffers, lowering.tiles);
-  const mapping = mappingOf(lowering.tiles);
   const region = beforeLoop(context, node);
   const sizes = parts.map(({ group }) => group.quadsOfOne * four * group.turns * panels.slices * four);
   const grid = sizes.map((size) => gridOf(mapping, size));
-  for (const [i, part] of parts.entries())
-    writer.part(at(grid, i), () => {
-      const size = at(sizes, i);
-      const positions = { name: "position", role: "positions", count: writer.u32(size), extent: size } as const;
-      overPositions(writer, mapping, positions, (position) =>
-        packElement(writer, region, panels, part, writer.index.of(position, size)),
-      );
-    });
+  const write = (writer: PlacedBuilder, i: number): void => {
+    const size = at(sizes, i);
+    const positions = { name: "position", role: "positions", count: writer.u32(size), extent: size } as const;
+    overPositions(writer, mapping, positions, (position) =>
+      packElement(writer, region, panels, at(parts, i), writer.index.of(position, size)),
+    );
+  };
   const work = { flops: [], bytes: sizes.map((size) => mulDims(8, size)) };
+  if (before !== undefined) {
+    lowering.open.join(before, { grid, write, work });
+    return { places, steps: [] };
+  }
+  const writer = new PlacedBuilder(lowering.buffers, lowering.tiles);
+  for (const [i, part] of grid.entries()) writer.part(part, () => write(writer, i));
   const ids = parts.map(({ id }) => id);
   const kernel = finishKernel(lowering, writer, region, ids, mapping.lanes, work);
-  return { places, step: { kind: "dispatch", kernel, grid, phase } };
+  return { places, steps: [{ kind: "dispatch", kernel, grid, phase }] };
 }
 
 /** `position` counts columns of a vector first, then slices, vectors, steps and turns. */

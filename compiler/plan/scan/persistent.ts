@@ -87,7 +87,7 @@ function lowerPersistent(lowering: Lowering, context: ScanContext, plan: Persist
     return { atMost, steps: () => lowerLoop(lowering, context, own, packed?.places) };
   });
   const loop = branches.length === 1 ? at(branches, 0).steps() : chooseSteps(lowering, plan.rows, branches);
-  return [...(packed === undefined ? [] : [packed.step]), ...loop];
+  return [...(packed?.steps ?? []), ...loop];
 }
 
 /** Rows of a workgroup whose weights pass by, by the rows of the batch. */
@@ -143,7 +143,7 @@ function lowerLoop(
       steps: Math.min(lowering.chunkSteps ?? chunkSteps(step, lowering.tiles.target), mostSteps),
     },
   };
-  return [...steps, ...(panels === undefined ? [] : [panels.step]), loop];
+  return [...steps, ...(panels?.steps ?? []), loop];
 }
 
 /** Elements of workgroup memory that are compiled in little time even if they are cleared. */

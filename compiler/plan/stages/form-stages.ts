@@ -26,6 +26,10 @@ export interface Staging {
   readonly stored: ReadonlySet<NodeId>;
   /** Concatenations whose parts are written directly into the whole. */
   readonly packs: ReadonlyMap<NodeId, Pack>;
+  /** Short sums that each reader adds up. */
+  readonly folded: ReadonlySet<NodeId>;
+  /** Outputs that are numbers made of such sums: a stage stores them, and readers compute them all the same. */
+  readonly recomputed: ReadonlySet<NodeId>;
 }
 
 export interface StagingOptions {
@@ -38,7 +42,12 @@ export interface StagingOptions {
   readonly packs?: boolean;
   /** Elements of the largest buffer. */
   readonly mostElements?: number;
+  /** Let the readers of a number add it up, if it is the sum of a few stored ones. */
+  readonly folds?: boolean;
 }
+
+/** Terms of a sum that each reader adds up, at most. */
+const fewTerms = 32;
 
 /** Maximum cost, in operations, at which each reader recomputes an elementwise value instead of loading it. */
 const inlineLimit = { product: 2, scan: 2, reduction: 24, broadcast: 24 };
@@ -58,6 +67,15 @@ export function isLoop(node: Node): boolean {
   return kind === "reduction" || kind === "contraction";
 }
 
+/** Whether a value is a sum of a few numbers that a loop computes. */
+function isShortSum(graph: Graph, id: NodeId): boolean {
+  const { op, aval, operands } = nodeAt(graph, id);
+  if (op !== "sum" || sizeOf(aval.shape) !== 1) return false;
+  const terms = nodeAt(graph, at(operands, 0));
+  const count = sizeOf(terms.aval.shape);
+  return typeof count === "number" && count <= fewTerms && isLoop(terms);
+}
+
 const isElementwise = (node: Node) => kindOf(node) === "elementwise";
 const isView = (node: Node) => kindOf(node) === "view";
 
@@ -75,6 +93,10 @@ class Stager {
   readonly #live: ReadonlySet<NodeId>;
   readonly #stored: Set<NodeId>;
   readonly #packs: ReadonlyMap<NodeId, Pack>;
+  readonly #folded: ReadonlySet<NodeId>;
+  /** Those, and numbers that are computed from them. */
+  readonly #ofFolded: Set<NodeId>;
+  readonly #recomputed = new Set<NodeId>();
   readonly #level: number[];
   readonly #levelAnywhere = new Map<NodeId, number>();
 
@@ -83,21 +105,53 @@ class Stager {
     this.#live = ancestorsOf(graph, outputs);
     this.#stored = new Set(outputs.filter((id) => options.copyResults || nodeAt(graph, id).op !== "result"));
     this.#packs = options.packs ? findPacks(graph, this.#live, options.mostElements) : new Map();
+    this.#folded = new Set(options.folds ? [...this.#live].filter((id) => isShortSum(graph, id)) : []);
+    this.#ofFolded = new Set(this.#folded);
+    for (const [id, node] of graph.nodes.entries()) {
+      const isNumber = sizeOf(node.aval.shape) === 1 && (isElementwise(node) || node.op === "reshape");
+      if (isNumber && node.operands.some((operand) => this.#ofFolded.has(operand))) this.#ofFolded.add(id);
+    }
+    for (const id of this.#stored) this.#recompute(id);
     this.#level = new Array<number>(graph.nodes.length).fill(0);
   }
 
   form(): Staging {
     for (const { parts } of this.#packs.values()) {
-      for (const { id } of parts) if (nodeAt(this.#graph, id).op !== "result") this.#stored.add(id);
+      for (const { id } of parts) {
+        if (nodeAt(this.#graph, id).op !== "result") this.#stored.add(id);
+        this.#recompute(id);
+      }
     }
     this.#storeCostly();
+    for (const id of this.#stored) this.#recomputed.delete(id);
     this.#findLevels();
     this.#storeLoopsReadElsewhere();
     const cuts = this.#collect();
     // A pack has its own location, which its parts fill.
     for (const id of this.#packs.keys()) this.#stored.add(id);
     const stages = this.#decide(cuts);
-    return { stages, groups: groupStages(stages), stored: this.#stored, packs: this.#packs };
+    return {
+      stages,
+      groups: groupStages(stages),
+      stored: this.#stored,
+      packs: this.#packs,
+      folded: this.#folded,
+      recomputed: this.#recomputed,
+    };
+  }
+
+  /** Lets readers compute a stored value, if it is made of sums that they add up. */
+  #recompute(id: NodeId): void {
+    if (this.#ofFolded.has(id) && this.#stored.delete(id)) this.#recomputed.add(id);
+  }
+
+  /** Whether a value is computed by a loop of its own stage. */
+  #isLoop(id: NodeId): boolean {
+    return !this.#folded.has(id) && isLoop(nodeAt(this.#graph, id));
+  }
+
+  #isRoot(id: NodeId): boolean {
+    return this.#stored.has(id) || this.#recomputed.has(id);
   }
 
   /** Stores elementwise values that would cost more if every reader computed them. */
@@ -167,7 +221,7 @@ class Stager {
       else if (this.#packs.has(id)) this.#level[id] = most(operands.map((operand) => this.#own(operand)));
       else if (node.op === "reshape" || isElementwise(node))
         this.#level[id] = most(operands.map((operand) => this.#own(operand)));
-      else if (kindOf(node) === "reduction") this.#level[id] = this.#reductionLevel(id);
+      else if (kindOf(node) === "reduction" && this.#isLoop(id)) this.#level[id] = this.#reductionLevel(id);
       else this.#level[id] = most(operands.map((operand) => this.#anywhere(operand)));
     }
   }
@@ -191,7 +245,7 @@ class Stager {
   #findAnywhere(id: NodeId): number {
     const node = nodeAt(this.#graph, id);
     if (node.op === "input") return 0;
-    if (this.#stored.has(id) || isLoop(node) || node.op === "result" || this.#packs.has(id))
+    if (this.#stored.has(id) || this.#isLoop(id) || node.op === "result" || this.#packs.has(id))
       return at(this.#level, id) + 1;
     return node.operands.reduce((most, operand) => Math.max(most, this.#anywhere(operand)), 0);
   }
@@ -234,7 +288,7 @@ class Stager {
       visited.add(key);
       const node = nodeAt(this.#graph, id);
       const stage = at(this.#level, reader);
-      if (isLoop(node)) {
+      if (this.#isLoop(id)) {
         const sameStage =
           at(this.#level, id) === stage && sizeOf(node.aval.shape) === sizeOf(nodeAt(this.#graph, reader).aval.shape);
         if (!samePosition || !sameStage || node.op === "scatterAdd") this.#stored.add(id);
@@ -254,8 +308,8 @@ class Stager {
     };
     for (const [id, node] of this.#graph.nodes.entries()) {
       if (!this.#live.has(id) || this.#packs.has(id)) continue;
-      const isWhole = isLoop(node) || node.op === "scan";
-      if (!isWhole && !this.#stored.has(id)) continue;
+      const isWhole = this.#isLoop(id) || node.op === "scan";
+      if (!isWhole && !this.#isRoot(id)) continue;
       const keeps = !isWhole && (isElementwise(node) || node.op === "reshape");
       visited = new Set();
       for (const operand of node.operands) visit(operand, id, keeps);
@@ -271,14 +325,14 @@ class Stager {
         scans.push({ kind: "scan", level: at(this.#level, id), scan: id });
         continue;
       }
-      if (!isLoop(node) && !this.#stored.has(id)) continue;
+      if (!this.#isLoop(id) && !this.#isRoot(id)) continue;
       const size = sizeOf(node.aval.shape);
       const level = node.op === "result" ? this.#own(id) : at(this.#level, id);
       // A scatter owns columns, not positions, so it never shares a kernel.
       const key = node.op === "scatterAdd" ? `scatter ${id}` : `${level} ${size}`;
       const group = groups.get(key) ?? { level, size, loops: [], roots: [] };
-      if (isLoop(node)) group.loops.push(id);
-      if (this.#stored.has(id)) group.roots.push(id);
+      if (this.#isLoop(id)) group.loops.push(id);
+      if (this.#isRoot(id)) group.roots.push(id);
       groups.set(key, group);
     }
     const stages = [...groups.values()].map((group): CutStage => ({ kind: "stage", ...group }));
