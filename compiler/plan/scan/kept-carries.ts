@@ -8,7 +8,7 @@ import type { Index } from "../../kernel/index-arithmetic.ts";
 import type { Expr, Variable } from "../../kernel/ir.ts";
 import { bodyInputs } from "../../ops/scan.ts";
 import type { PlacedBuilder } from "../emit/placed-builder.ts";
-import type { PersistentPlan } from "./persistent-plan.ts";
+import { isOfColumns, type PersistentPlan } from "./persistent-plan.ts";
 import type { LaneSlices } from "./resident-products.ts";
 
 interface KeptCarry {
@@ -31,7 +31,7 @@ export class KeptCarries {
     this.#lanes = lanes;
     this.#plan = plan;
     const { attrs } = plan.node;
-    const ofColumns = new Set(plan.stages.filter(({ form }) => form === "tile").flatMap(({ roots }) => roots));
+    const ofColumns = new Set(plan.stages.filter((stage) => isOfColumns(plan, stage)).flatMap(({ roots }) => roots));
     const { carries } = bodyInputs(attrs);
     // With one slot, no stage reads the carry after its next value is known.
     const isPossible = (id: NodeId, i: number) =>

@@ -19,7 +19,7 @@ import { KeptCarries } from "./kept-carries.ts";
 import { type PackedConst, packedPosition } from "./packed-consts.ts";
 import { PanelLanes } from "./panel-products.ts";
 import { writePanelStage } from "./panel-stages.ts";
-import type { PersistentPlan } from "./persistent-plan.ts";
+import { isOfColumns, type PersistentPlan } from "./persistent-plan.ts";
 import { type RootStores, writeStage } from "./persistent-stages.ts";
 import { LaneSlices } from "./resident-products.ts";
 import { writeResidentStage } from "./resident-stages.ts";
@@ -117,7 +117,7 @@ export class PersistentKernel {
         if (group.kind === "scan") throw new InternalError("a scan inside a persistent scan");
         for (const stage of group.stages.filter(hasPositions)) {
           const teams = this.#teamsOf(stage);
-          if (lanes !== undefined && stage.form === "tile")
+          if (lanes !== undefined && isOfColumns(this.#plan, stage))
             writeResidentStage(context, stage, lanes, this.#time, this.#ahead);
           else if (this.#panels !== undefined && panels?.groups.has(stage))
             writePanelStage(context, stage, panels.groups.get(stage) ?? [], this.#panels, this.#ahead);

@@ -54,6 +54,22 @@ export interface PersistentPlan {
   readonly panels: Panels | undefined;
 }
 
+/** Whether the lanes of a column compute the values of a stage at that column: those that its products give. */
+export function isOfColumns(
+  { node, residency, teams }: Pick<PersistentPlan, "node" | "residency" | "teams">,
+  stage: Stage,
+): boolean {
+  if (residency === undefined || stage.form === "tile") return stage.form === "tile";
+  const { body } = node.attrs;
+  const isElement = stage.loops.length === 0 && !teams.has(stage);
+  return (
+    isElement &&
+    stage.roots.every(
+      (id) => Number(sizeOf(nodeAt(body, id).aval.shape.slice(1))) * residency.slices === residency.lanes,
+    )
+  );
+}
+
 export type PersistentChoice =
   | { readonly plan: PersistentPlan; readonly reason: string; readonly against: string | undefined }
   | { readonly plan: undefined; readonly reason: string };
@@ -213,6 +229,17 @@ function planRows(
   // Every lane has these values in registers. A carry that is one of them is stored for the next step.
   for (const [{ roots }, { count }] of teams)
     if (count === 1) for (const id of roots) if (nodeAt(body, id).op !== "input") slots.delete(id);
+  // So have the lanes of a column, of what they read at that column only.
+  const ofColumns = stages.filter((stage) => isOfColumns({ node, residency, teams: shared.teams }, stage));
+  for (const { roots } of residency === undefined ? [] : ofColumns)
+    for (const id of roots)
+      if (
+        nodeAt(body, id).op !== "input" &&
+        stages.every((reader) =>
+          reader.reads.every((read) => read.id !== id || (read.samePosition && ofColumns.includes(reader))),
+        )
+      )
+        slots.delete(id);
   return {
     plan: {
       node,

@@ -3,7 +3,7 @@
  * transcendental functions and stores to memory.
  */
 import { at } from "../../graph/errors.ts";
-import { nodeAt } from "../../graph/graph.ts";
+import { type NodeId, nodeAt } from "../../graph/graph.ts";
 import type { Index } from "../../kernel/index-arithmetic.ts";
 import type { Expr } from "../../kernel/ir.ts";
 import type { KernelOperands } from "../../ops/entry.ts";
@@ -149,7 +149,9 @@ function shareFunctions(
   lanes: LaneSlices,
 ): ReadonlyMap<Expr, SharedValue> {
   const shared = new Map<Expr, SharedValue>();
-  for (const group of functionGroups(region.graph, stage, (id) => plan.slots.has(id))) {
+  const isStored = (id: NodeId) =>
+    plan.slots.has(id) || plan.stages.some((other) => other !== stage && other.roots.includes(id));
+  for (const group of functionGroups(region.graph, stage, isStored)) {
     if (group.length < 2) continue;
     const first = nodeAt(region.graph, at(group, 0));
     const index = position.indexIn(first.aval.shape);
