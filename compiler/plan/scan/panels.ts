@@ -56,13 +56,18 @@ export interface Panels {
   readonly sums: number;
   /** Vectors of weights that a lane loads together for each product. */
   readonly together: number;
+  /** Registers of a lane that are for nothing of these. */
+  readonly others: number;
 }
 
 /** Lanes that share a column, at most. */
 const mostSlices = 32;
 
-/** Registers of a lane beside sums, weights, and values that it multiplies. */
-const otherRegisters = 40;
+/**
+ * Registers of a lane beside sums, weights, and values that it multiplies; and where lanes share reductions, those of
+ * their elements, which wait from one stage for the next.
+ */
+const otherRegisters = { alone: 40, withReductions: 72 };
 
 /** Rows of a workgroup, at most: each takes registers of every lane, for a vector of sums and one of its values. */
 export function mostPanelRows({ registers }: Lowering): number {
@@ -86,7 +91,9 @@ export function planPanels(
   }
   const all = [...found.values()].flat();
   if (all.length === 0) return undefined;
-  const ofRegisters = registers.total / (2 * four * rows + four * four + otherRegisters);
+  const reduces = stages.some(({ form, loops }) => form !== "tile" && loops.length > 0);
+  const others = reduces ? otherRegisters.withReductions : otherRegisters.alone;
+  const ofRegisters = registers.total / (2 * four * rows + four * four + others);
   // Each lane stores a vector of sums for every row: they take half of the memory at most.
   const ofMemory = workgroupBytes / (2 * four * storages.f32.bytes);
   const limit = powerBelow(Math.min(maxInvocations, ofRegisters, ofMemory));
@@ -118,13 +125,19 @@ export function planPanels(
   }
   const sliced = new Set(all.flatMap(({ lefts }) => lefts.flatMap((left) => [...leavesOf(body, left)])));
   const sums = Math.max(...[...groups.values()].map((of) => of.reduce((sum, { quads }) => sum + four * quads, 0)));
-  const together = loadedTogether(registers, lanes, rows);
-  return { lanes, slices, neighbours: Math.min(slices, powerBelow(neighbours)), groups, sliced, sums, together };
+  const together = loadedTogether(registers, { lanes, others }, rows);
+  return {
+    ...{ lanes, slices, neighbours: Math.min(slices, powerBelow(neighbours)), groups, sliced, sums, together, others },
+  };
 }
 
 /** Vectors of weights that a lane of a workgroup with `rows` rows has registers for. */
-function loadedTogether(registers: RegisterFile, lanes: number, rows: number): number {
-  const registersLeft = Math.min(registers.total / lanes, registers.most) - otherRegisters - 2 * four * rows;
+function loadedTogether(
+  registers: RegisterFile,
+  { lanes, others }: Pick<Panels, "lanes" | "others">,
+  rows: number,
+): number {
+  const registersLeft = Math.min(registers.total / lanes, registers.most) - others - 2 * four * rows;
   return Math.min(four, Math.max(1, Math.floor(registersLeft / (four * four))));
 }
 
@@ -138,7 +151,7 @@ export function haveParts({ groups }: Panels): boolean {
 
 /** The same panels for fewer rows than they are arranged for: lanes have registers for more weights then. */
 export function withFewerRows(panels: Panels, { registers }: Lowering, rows: number): Panels {
-  return haveParts(panels) ? panels : { ...panels, together: loadedTogether(registers, panels.lanes, rows) };
+  return haveParts(panels) ? panels : { ...panels, together: loadedTogether(registers, panels, rows) };
 }
 
 /** Two plans of a scan whose weights are packed alike have equal layouts. */

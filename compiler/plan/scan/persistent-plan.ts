@@ -61,7 +61,8 @@ export function isOfColumns(
 ): boolean {
   if (residency === undefined || stage.form === "tile") return stage.form === "tile";
   const { body } = node.attrs;
-  const isElement = stage.loops.length === 0 && !teams.has(stage);
+  // With one lane to a column, or teams, which read elements of lanes in a row, each lane has an element.
+  const isElement = stage.loops.length === 0 && teams.size === 0 && residency.slices > 1;
   return (
     isElement &&
     stage.roots.every(
