@@ -152,6 +152,30 @@ describe("a program", () => {
     expect(readers.length).toBeGreaterThan(2);
   });
 
+  test("loads fewer vectors together where lanes share reductions, whose elements take registers", () => {
+    const together = (cell: string, most: number) => {
+      const large = trainingStep(cell, 256);
+      const registers = { total: 1e6, most, reserved: 0 };
+      const program = planProgram(large.graph, {
+        ...evaluated,
+        registers,
+        maxWorkgroupBytes: 65536,
+        donate: large.donate,
+      });
+      const loops = program.kernels.flatMap(({ code }) =>
+        code.parts.flatMap(({ body }) =>
+          statementsIn(body).flatMap((each) => (each.kind === "for" && isPanelLoop(each) ? [each] : [])),
+        ),
+      );
+      const vectors = loops.map((loop) =>
+        expressionsIn(loop.body).filter((expr) => expr.type === "f32x4" && expr.kind === "load"),
+      );
+      return Math.max(0, ...vectors.map(({ length }) => length));
+    };
+    expect(together("lstm", 112)).toBe(together("lstm", 256));
+    expect(together("layer-norm-lstm", 112)).toBeLessThan(together("layer-norm-lstm", 256));
+  });
+
   test("has loops over the depth whose indices in a slot are constants and their own variables", () => {
     const large = trainingStep("lstm", 64);
     const program = planProgram(large.graph, { ...evaluated, donate: large.donate });

@@ -11,6 +11,7 @@ import { evaluateProgram } from "../../compiler/plan/evaluate-program.ts";
 import type { LowerOptions } from "../../compiler/plan/lowering.ts";
 import { planProgram } from "../../compiler/plan-program.ts";
 import { languageModel } from "../../entries/networks.ts";
+import minimalGatedUnit from "../../examples/minimal-gated-unit.ts";
 import * as cg from "../../index.ts";
 import { farthest, inputsOf, named } from "../kernels/inputs.ts";
 import { ProgramRunner } from "../support/programs.ts";
@@ -140,18 +141,42 @@ test("more lanes share a column where a step has fewer functions, which all of t
   ]);
 });
 
-/** The training step of an LSTM, and its loops over time: forward and backward, each for few and for many rows. */
-function lstmLoops() {
-  const { graph, donate } = trainingStep(cg.cells.lstm as cg.CellDefinition, 16, 8);
+/** The training step of a cell, and its loops over time: forward and backward, for few and for many rows. */
+function loopsOf(cell: cg.CellDefinition) {
+  const { graph, donate } = trainingStep(cell, 16, 8);
   const program = planProgram(graph, { target: "gpu", donate, neighbours: 32 });
   const loops = program.kernels.flatMap(({ code }) =>
     code.parts.flatMap(({ body }) =>
       statementsIn(body).filter((statement) => statement.kind === "for" && statement.mapping === "time"),
     ),
   );
-  expect(loops).toHaveLength(4);
   return { program, loops };
 }
+
+function lstmLoops() {
+  const found = loopsOf(cg.cells.lstm as cg.CellDefinition);
+  expect(found.loops).toHaveLength(4);
+  return found;
+}
+
+test.each([
+  ["GRU", cg.cells.gru as cg.CellDefinition],
+  ["minimal gated unit", minimalGatedUnit as cg.CellDefinition],
+])("a step of a %s has two barriers, one for each of the products that wait for each other, both ways", (_, cell) => {
+  const { loops } = loopsOf(cell);
+  expect(loops.length).toBeGreaterThan(1);
+  for (const loop of loops) {
+    if (loop.kind !== "for") throw new Error("no loop");
+    const statements = statementsIn(loop.body);
+    expect(statements.filter(({ kind }) => kind === "barrier")).toHaveLength(2);
+    // What a lane reads at its own column is in a register only.
+    const loaded = expressionsIn(loop.body).flatMap((expr) => (expr.kind === "load" ? [expr.array.name] : []));
+    const stored = statements.flatMap((each) =>
+      each.kind === "store" && each.array.space === "shared" ? [each.array.name] : [],
+    );
+    expect(new Set(loaded)).toEqual(new Set([...loaded, ...stored]));
+  }
+});
 
 test("the three sigmoids of an LSTM are computed by three lanes of a column, and stores are shared, too", () => {
   const { loops } = lstmLoops();

@@ -6,6 +6,7 @@ const onPanels = ["test/gpu/panels.test.ts"];
 export const panelMutants: readonly Mutant[] = [
   ...changed("compiler/plan/scan/panels.ts", onPanels, [
     ["sums of other operands are in one group", "`${left} ${depth} ${columns}`).join()", '"").join()'],
+    ["lanes that share reductions count on as many registers", "withReductions: 72", "withReductions: 40"],
     ["columns that fill no vector are left out", "Math.ceil(columns / four)", "Math.floor(columns / four)"],
     [
       "steps that fill no turn are left out",

@@ -183,6 +183,22 @@ export const residentMutants: readonly Mutant[] = [
     [["a tuning of a persistent workgroup is left", "tuning.persistentRows !== undefined || ", ""]],
   ),
   ...changed(
+    "compiler/plan/scan/persistent-plan.ts",
+    [onResident],
+    [
+      [
+        "stages without products run at other lanes than those with",
+        "const isElement = stage",
+        "const isElement = !stage && stage",
+      ],
+      [
+        "what only its own column reads is in memory, too",
+        "of residency === undefined ? [] : ofColumns)",
+        "of ofColumns.slice(0, 0))",
+      ],
+    ],
+  ),
+  ...changed(
     "compiler/plan/scan/workgroup-rows.ts",
     [onResident],
     [
