@@ -231,7 +231,7 @@ function planRows(
   for (const [{ roots }, { count }] of teams)
     if (count === 1) for (const id of roots) if (nodeAt(body, id).op !== "input") slots.delete(id);
   // So have the lanes of a column, of what they read at that column only.
-  const ofColumns = stages.filter((stage) => isOfColumns({ node, residency, teams: shared.teams }, stage));
+  const ofColumns = stages.filter((stage) => isOfColumns({ node, residency, teams }, stage));
   for (const { roots } of residency === undefined ? [] : ofColumns)
     for (const id of roots)
       if (
