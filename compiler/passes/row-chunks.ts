@@ -11,21 +11,22 @@
  * product with rows) or a sum over all rows. If wide values read a result of all rows, such as a loss that is not a mean,
  * another loop computes them again. Where a wide value is read otherwise, nothing changes.
  */
-import { type Dim, sizeOf } from "../graph/dim.ts";
+import { sizeOf } from "../graph/dim.ts";
 import { at, InternalError } from "../graph/errors.ts";
 import { Fold, inputsOf, type OpNode, opNodeAt } from "../graph/fold.ts";
 import { ancestorsOf, type Graph, inputName, type NodeId, nodeAt } from "../graph/graph.ts";
+import { pagesOf } from "../graph/pages.ts";
 import { reduceMax } from "../ops/contractions.ts";
 import { add, max } from "../ops/elementwise.ts";
 import { copyRules, emitNode } from "../ops/inline.ts";
 import { concat, pad, slice } from "../ops/pieces.ts";
 import { scanTensors } from "../ops/scan.ts";
-import { entryOf } from "../ops/table.ts";
 import { broadcastAxes, fill, reshape, sum, transpose, zerosLike } from "../ops/views.ts";
 import { Frame, within } from "../trace/frame.ts";
 import { atSite } from "../trace/site.ts";
 import type { Tensor } from "../trace/tensor.ts";
 import { removeDead } from "./dead.ts";
+import { ChunkPlan, hasRowsInFront } from "./row-chunk-plan.ts";
 
 type Float = Tensor<"f32">;
 
@@ -54,176 +55,6 @@ export function inRowChunks(graph: Graph, { most }: RowChunkOptions): Graph | un
 /** A value is wide if it has at least this part of the elements of the product. */
 const smallPart = 4;
 
-/** How a node outside of the loop is found by it. */
-type Exit = "rows" | "sum" | "max";
-
-class ChunkPlan {
-  readonly graph: Graph;
-  readonly rows: number;
-  readonly isFound: boolean;
-  /** Computed in the loops. */
-  readonly inside = new Set<NodeId>();
-  /** Values that the loops find, and how. */
-  readonly exits = new Map<NodeId, Exit>();
-  /** The loop that each of these nodes is computed in first, counted from 0. */
-  readonly #levels = new Map<NodeId, number>();
-  readonly #needed: ReadonlySet<NodeId>;
-
-  constructor(graph: Graph, needed: ReadonlySet<NodeId>, rows: number, least: number) {
-    this.graph = graph;
-    this.rows = rows;
-    this.#needed = needed;
-    this.isFound = this.#find(least);
-  }
-
-  get levels(): number {
-    return Math.max(...[...this.exits.keys()].map((id) => this.level(id))) + 1;
-  }
-
-  level(id: NodeId): number {
-    return this.#levels.get(id) ?? -1;
-  }
-
-  /** How many leading axes of a value are its rows; undefined if none are. */
-  rowAxes(id: NodeId): number | undefined {
-    return leadingAxes(nodeAt(this.graph, id).aval.shape, this.rows);
-  }
-
-  #find(least: number): boolean {
-    const order = [...this.#needed].sort((a, b) => a - b);
-    const wide = new Set<NodeId>();
-    for (const id of order) {
-      const node = nodeAt(this.graph, id);
-      if (node.op === "input" || node.op === "scan" || node.op === "result") continue;
-      if (!(Number(sizeOf(node.aval.shape)) >= least && this.#isByRow(node, id))) continue;
-      wide.add(id);
-      this.inside.add(id);
-    }
-    if (wide.size === 0 || this.graph.outputs.some((id) => wide.has(id))) return false;
-    const after = new Set<NodeId>();
-    for (const id of order) {
-      const { operands } = nodeAt(this.graph, id);
-      if (wide.has(id) || operands.some((operand) => after.has(operand))) after.add(id);
-    }
-    const before = new Set<NodeId>();
-    for (const id of [...order].reverse()) {
-      if (wide.has(id) || before.has(id)) for (const operand of nodeAt(this.graph, id).operands) before.add(operand);
-    }
-    for (const id of order) {
-      const node = nodeAt(this.graph, id);
-      const readsWide = node.operands.some((operand) => wide.has(operand));
-      const isBetween = after.has(id) && before.has(id) && node.operands.some((operand) => this.inside.has(operand));
-      if (wide.has(id) || !(readsWide || isBetween)) continue;
-      if (node.op === "input" || node.op === "scan" || node.op === "result") {
-        if (readsWide) return false;
-        continue;
-      }
-      if (this.#isByRow(node, id)) {
-        this.inside.add(id);
-        continue;
-      }
-      const exit = this.#exitOf(node);
-      if (exit !== undefined) this.exits.set(id, exit);
-      else if (readsWide) return false;
-    }
-    // What is read outside of the loop leaves it as rows.
-    const reads = (id: NodeId) => {
-      for (const operand of nodeAt(this.graph, id).operands)
-        if (this.inside.has(operand)) {
-          if (wide.has(operand)) return false;
-          this.exits.set(operand, "rows");
-        }
-      return true;
-    };
-    for (const id of order) if (!(this.inside.has(id) || this.exits.has(id)) && !reads(id)) return false;
-    for (const id of this.graph.outputs) if (this.inside.has(id)) this.exits.set(id, "rows");
-    this.#findLevels(order);
-    return this.exits.size > 0;
-  }
-
-  /** A value of the loop can be read in the same loop by the same row; from outside, it is known after the loop. */
-  #findLevels(order: readonly NodeId[]): void {
-    /** After which loop a value is known outside. */
-    const known = new Map<NodeId, number>();
-    for (const id of order) {
-      const isInLoop = this.inside.has(id) || this.exits.has(id);
-      const levels = nodeAt(this.graph, id).operands.map((operand) => {
-        if (isInLoop) return this.inside.has(operand) ? this.level(operand) : (known.get(operand) ?? 0);
-        return known.get(operand) ?? 0;
-      });
-      const level = Math.max(0, ...levels);
-      if (isInLoop) this.#levels.set(id, level);
-      known.set(id, isInLoop ? level + 1 : level);
-    }
-  }
-
-  /** Whether each row of a value is computed from the same rows of its operands, and from values without rows. */
-  #isByRow(node: OpNode, id: NodeId): boolean {
-    const axes = this.rowAxes(id);
-    if (axes === undefined) return false;
-    const sameRows = (operand: NodeId) => this.rowAxes(operand) !== undefined;
-    const isFixed = (operand: NodeId) => !this.inside.has(operand);
-    switch (node.op) {
-      case "reshape":
-        return sameRows(at(node.operands, 0));
-      case "iota":
-        return node.attrs.axis >= axes;
-      case "broadcast":
-        return isFixed(at(node.operands, 0)) || hasRowsInFront(node.attrs.axes, axes);
-      case "sum":
-      case "reduceMax": {
-        const before = this.rowAxes(at(node.operands, 0));
-        return before === axes && node.attrs.axes.every((axis) => axis >= axes);
-      }
-      case "dot": {
-        const [a, b] = [at(node.operands, 0), at(node.operands, 1)];
-        return (
-          node.aval.shape.length === 2 && !node.attrs.transposeA && axes === 1 && this.rowAxes(a) === 1 && isFixed(b)
-        );
-      }
-      case "slice":
-      case "pad":
-      case "concat":
-        return node.attrs.axis >= axes && node.operands.every((operand) => this.rowAxes(operand) === axes);
-      case "transpose":
-        return node.attrs.permutation.slice(0, axes).every((axis, i) => axis === i);
-      default:
-        return entryOf(node.op).kind === "elementwise";
-    }
-  }
-
-  /** How a value of all rows follows from those of chunks. */
-  #exitOf(node: OpNode): Exit | undefined {
-    if (node.op === "sum" || node.op === "reduceMax") {
-      const axes = this.rowAxes(at(node.operands, 0));
-      const isOverRows =
-        axes !== undefined && Array.from({ length: axes }, (_, i) => i).every((i) => node.attrs.axes.includes(i));
-      if (!isOverRows || node.aval.dtype === "bool") return undefined;
-      return node.op === "sum" ? "sum" : "max";
-    }
-    if (node.op !== "dot" || node.aval.shape.length !== 2) return undefined;
-    const isOverRows =
-      node.attrs.transposeA && !node.attrs.transposeB && node.operands.every((id) => this.rowAxes(id) === 1);
-    return isOverRows ? "sum" : undefined;
-  }
-}
-
-/** Whether the first axes of an operand become the axes of rows. */
-function hasRowsInFront(places: readonly number[], axes: number): boolean {
-  return Array.from({ length: axes }, (_, i) => i).every((i) => places[i] === i);
-}
-
-/** How many leading axes have this product; undefined if none. */
-function leadingAxes(shape: readonly Dim[], rows: number): number | undefined {
-  let product = 1;
-  for (const [axis, extent] of shape.entries()) {
-    product *= Number(extent);
-    if (product === rows) return axis + 1;
-    if (!(product < rows)) return undefined;
-  }
-  return undefined;
-}
-
 /**
  * What a chunk of a value takes of what fits in a buffer. Larger ones are multiplied little faster, and there are several values
  * of this size.
@@ -236,16 +67,24 @@ function chunkOf(rows: number, most: number): number {
   return Math.ceil(rows / Math.ceil(rows / most));
 }
 
+/** A value of all rows, or some entries along its first axis. */
+interface Sum {
+  readonly id: NodeId;
+  readonly part: { readonly first: number; readonly count: number } | undefined;
+}
+
 /** Writes the loops. */
 class Chunker {
   readonly #graph: Graph;
   readonly #plan: ChunkPlan;
   /** Rows of a chunk. */
   readonly #chunk: number;
+  readonly #most: number;
 
   constructor(graph: Graph, plan: ChunkPlan, most: number) {
     this.#graph = graph;
     this.#plan = plan;
+    this.#most = most;
     const widest = Math.max(...[...plan.inside].map((id) => Number(sizeOf(nodeAt(graph, id).aval.shape)) / plan.rows));
     this.#chunk = chunkOf(plan.rows, Math.max(1, Math.floor(most / partOfChunk / widest)));
   }
@@ -271,10 +110,10 @@ class Chunker {
   #addLoop(level: number, outside: Fold<Tensor>): void {
     const { rows, exits } = this.#plan;
     const found = [...exits].filter(([id]) => this.#plan.level(id) === level);
-    const sums = found.filter(([, exit]) => exit !== "rows").map(([id]) => id);
+    const sums = found.filter(([, exit]) => exit !== "rows").flatMap(([id]) => this.#partsOf(id));
     const byRow = found.filter(([, exit]) => exit === "rows").map(([id]) => id);
     const given = this.#readByRow(level, outside);
-    let carries: readonly Tensor[] = sums.map((id) => this.#start(id));
+    let carries: readonly Tensor[] = sums.map((each) => this.#start(each));
     const ys: (readonly Tensor[])[] = [];
     const add = (first: number, count: number, size: number): void => {
       if (count === 0) return;
@@ -287,7 +126,7 @@ class Chunker {
           const known = new Map([...given.keys()].map((key, i) => [key, at(parts, i)]));
           const body = new ChunkBody(this.#plan, level, size, outside, (key) => known.get(key));
           return {
-            carries: sums.map((id, i) => this.#next(id, at(before, i), body.exit(id))),
+            carries: sums.map((each, i) => this.#next(each.id, at(before, i), body.exit(each.id, each.part))),
             ys: byRow.map((id) => body.rows(id)),
           };
         },
@@ -301,7 +140,10 @@ class Chunker {
     const rest = rows % this.#chunk;
     add(0, rest === 0 ? 0 : 1, rest);
     add(rest, (rows - rest) / this.#chunk, this.#chunk);
-    for (const [i, id] of sums.entries()) outside.know(id, at(carries, i));
+    for (const id of new Set(sums.map((each) => each.id))) {
+      const parts = carries.filter((_, i) => sums[i]?.id === id);
+      outside.know(id, parts.length === 1 ? at(parts, 0) : concat(parts, 0));
+    }
     for (const [i, id] of byRow.entries()) {
       const all = concat(
         ys.map((each) => at(each, i)),
@@ -325,9 +167,23 @@ class Chunker {
     return read;
   }
 
-  #start(id: NodeId): Tensor {
-    const { aval } = nodeAt(this.#graph, id);
-    return this.#plan.exits.get(id) === "max" ? fill(aval.shape, Number.NEGATIVE_INFINITY) : zerosLike(aval);
+  /** A gradient that is larger than a buffer is added up in parts. */
+  #partsOf(id: NodeId): readonly Sum[] {
+    const { op, aval } = nodeAt(this.#graph, id);
+    const shape = aval.shape.map(Number);
+    const pages = op === "dot" && Number(sizeOf(shape)) > this.#most ? pagesOf([shape], this.#most) : undefined;
+    const row = Number(shape[1]);
+    return (
+      pages?.map(({ from, size }) => ({ id, part: { first: from / row, count: size / row } })) ?? [
+        { id, part: undefined },
+      ]
+    );
+  }
+
+  #start({ id, part }: Sum): Tensor {
+    const { dtype, shape } = nodeAt(this.#graph, id).aval;
+    const own = part === undefined ? shape : [part.count, ...shape.slice(1)];
+    return this.#plan.exits.get(id) === "max" ? fill(own, Number.NEGATIVE_INFINITY) : zerosLike({ dtype, shape: own });
   }
 
   #next(id: NodeId, before: Tensor, chunk: Tensor): Tensor {
@@ -370,17 +226,16 @@ class ChunkBody {
     return made;
   }
 
-  /** What a chunk adds to a value of all rows. */
-  exit(id: NodeId): Tensor {
+  /** What a chunk adds to a value of all rows, or to a part of a product. */
+  exit(id: NodeId, part?: Sum["part"]): Tensor {
     const { graph } = this.#plan;
     const node = opNodeAt(graph, id);
     const operand = at(node.operands, 0);
     return atSite(graph.sites[id], () => {
-      if (node.op !== "sum" && node.op !== "reduceMax")
-        return emitNode(
-          node,
-          node.operands.map((each) => this.rows(each)),
-        );
+      if (node.op !== "sum" && node.op !== "reduceMax") {
+        const [a, b] = [this.rows(operand), this.rows(at(node.operands, 1))];
+        return emitNode(node, [part === undefined ? a : slice(a, 1, part.first, part.count), b]);
+      }
       const axes = this.#plan.rowAxes(operand) ?? 1;
       const others = node.attrs.axes.filter((axis) => axis >= axes).map((axis) => axis - axes + 1);
       const x = this.rows(operand) as Float;

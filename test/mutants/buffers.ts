@@ -43,7 +43,7 @@ export const bufferMutants: readonly Mutant[] = [
     [["a maximum of pages is their sum", 'const join = node.op === "sum" ? add : max;', "const join = add;"]],
   ),
   ...changed(
-    "compiler/passes/row-chunks.ts",
+    "compiler/passes/row-chunk-plan.ts",
     [onChunks],
     [
       [
@@ -58,6 +58,13 @@ export const bufferMutants: readonly Mutant[] = [
       ],
       ["a loop reads what it is yet to find", "known.set(id, isInLoop ? level + 1 : level);", "known.set(id, level);"],
       ["a maximum of chunks is their sum", 'return node.op === "sum" ? "sum" : "max";', 'return "sum";'],
+    ],
+  ),
+  ...changed(
+    "compiler/passes/row-chunks.ts",
+    [onChunks],
+    [
+      ["parts of a gradient are the first one", "slice(a, 1, part.first, part.count)", "slice(a, 1, 0, part.count)"],
       ["rows that are left over are left out", "add(0, rest === 0 ? 0 : 1, rest);", "add(0, 0, rest);"],
       ["chunks are taken out of their loop", "recompute: true", "recompute: false"],
       [

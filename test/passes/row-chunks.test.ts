@@ -109,6 +109,7 @@ describe("logits in chunks of rows", () => {
         const inputs = numbersFor(graph);
         const expected = interpret(graph, inputs);
         // Chunks of all sizes: 1 row, several with and without a remainder, half of all.
+        // The gradient of the head, [4, 40], is in parts as well where it is larger.
         for (const most of [classes, 4 * classes, 6 * classes + 1, 11 * classes, rows * classes - 1]) {
           const found = inRowChunks(graph, { most });
           if (found === undefined) throw new Error("it is not found");
