@@ -24,6 +24,8 @@ export interface Arrangement {
 
 export interface Fit {
   readonly arrangement: Arrangement;
+  /** Rows for which the lanes are arranged, and rows that a workgroup has. */
+  readonly arrangedRows: number;
   readonly rows: number;
   readonly teams: ReadonlyMap<Stage, TeamLayout>;
   readonly bytes: number;
@@ -36,30 +38,39 @@ const allNeighbours = [1, 2, 4, 8, 16, 32, 64, 128];
 
 /**
  * The first arrangement of which one row fits on every device, with lanes that share reductions if there is one; or the
- * bytes that it would need. `rows` is a power of two.
+ * bytes that it would need. Arrangements are for as many rows as fit on some device: of `rows`, a power of two, or fewer.
  */
 export function fitRows(
   body: Graph,
-  arrangements: readonly Arrangement[],
+  arrangementsFor: (rows: number) => readonly Arrangement[],
   rows: number,
   neighbours: number,
   limit: number,
 ): Fit | number {
   let least = Number.POSITIVE_INFINITY;
   for (const isShared of [true, false])
-    for (const arrangement of arrangements) {
+    for (const arrangement of arrangementsFor(rows)) {
       const bytesOf = (count: number, near: number, sums = 1) =>
         bytesOfRows(body, arrangement, count, near, sums, isShared);
       const needed = Math.max(...allNeighbours.map((near) => bytesOf(1, near)));
       least = Math.min(least, needed);
       if (needed > limit) continue;
+      if (rows > 1 && allNeighbours.every((near) => bytesOf(rows, near) > limit))
+        return fitRows(body, arrangementsFor, rows / 2, neighbours, limit);
       let fitting = rows;
       while (fitting > 1 && bytesOf(fitting, neighbours) > limit) fitting /= 2;
       const { mostSums = 1 } = arrangement.residency ?? {};
       let sumsTogether = mostSums;
       while (sumsTogether > 1 && bytesOf(fitting, neighbours, sumsTogether) > limit) sumsTogether -= 1;
       const teams = arrangement.teamsOf(fitting, neighbours, isShared);
-      return { arrangement, rows: fitting, teams, bytes: bytesOf(fitting, neighbours, sumsTogether), sumsTogether };
+      return {
+        arrangement,
+        arrangedRows: rows,
+        rows: fitting,
+        teams,
+        bytes: bytesOf(fitting, neighbours, sumsTogether),
+        sumsTogether,
+      };
     }
   return least;
 }

@@ -169,7 +169,7 @@ function planRows(
     lowering.tiles.maxRows ?? Number.POSITIVE_INFINITY,
     known,
   );
-  const arrangedRows = 2 ** Math.floor(Math.log2(Math.max(1, most)));
+  const wantedRows = 2 ** Math.floor(Math.log2(Math.max(1, most)));
   const widthOf = (stage: Stage) =>
     Number(sizeOf(nodeAt(body, at([...stage.loops, ...stage.roots], 0)).aval.shape.slice(1)));
   const tileFor = (rows: number, stage: Stage): Tile => {
@@ -196,33 +196,29 @@ function planRows(
     );
   };
   const isWide = weightsStay !== undefined || tuning.persistentColumns !== undefined;
-  const panelsAtMost = (lanes: number) =>
-    isWide ? undefined : planPanels({ ...lowering, maxInvocations: lanes }, body, attrs.consts, stages, arrangedRows);
-  const arrangementOf = (panels: Panels | undefined): Arrangement => ({
-    residency,
-    panels,
-    slots:
-      residency === undefined && panels === undefined
-        ? inMemory
-        : findSlots(node, stages, order, stored, residency, panels),
-    teamsOf: (rows, neighbours, isShared) => {
-      const workgroupSize = lanesFor(arrangedRows, panels);
-      return teamsOf(
-        body,
-        stages,
-        { rows, arrangedRows, workgroupSize, widthOf, neighbours, isShared },
-        lowering.tiles,
-      );
-    },
-  });
+  const arrangementOf = (arrangedRows: number, lanesAtMost: number): Arrangement => {
+    const some = { ...lowering, maxInvocations: lanesAtMost };
+    const panels = isWide ? undefined : planPanels(some, body, attrs.consts, stages, arrangedRows);
+    const workgroupSize = lanesFor(arrangedRows, panels);
+    return {
+      residency,
+      panels,
+      slots:
+        residency === undefined && panels === undefined
+          ? inMemory
+          : findSlots(node, stages, order, stored, residency, panels),
+      teamsOf: (rows, neighbours, isShared) =>
+        teamsOf(body, stages, { rows, arrangedRows, workgroupSize, widthOf, neighbours, isShared }, lowering.tiles),
+    };
+  };
   // With fewer lanes there are fewer sums to leave in memory.
-  const lanesAtMost = [1, 2, 4].map((part) => lowering.maxInvocations / part);
-  const arrangements = lanesAtMost.map((lanes) => arrangementOf(panelsAtMost(lanes)));
-  const fit = fitRows(body, arrangements, arrangedRows, lowering.neighbours, limit);
+  const arrangementsFor = (rows: number) =>
+    [1, 2, 4].map((part) => arrangementOf(rows, lowering.maxInvocations / part));
+  const fit = fitRows(body, arrangementsFor, wantedRows, lowering.neighbours, limit);
   const memory = target === "cpu" ? "a thread's memory" : "workgroup memory";
   if (typeof fit === "number")
     return { plan: undefined, reason: `one row needs ${fit} bytes of ${memory}, the device has ${limit}` };
-  const { rows, bytes, teams } = fit;
+  const { rows, arrangedRows, bytes, teams } = fit;
   const { slots } = fit.arrangement;
   const panels = fit.arrangement.panels && withFewerRows(fit.arrangement.panels, lowering, rows);
   const tileOf = (stage: Stage) => tileFor(rows, stage);
