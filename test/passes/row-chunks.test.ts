@@ -36,11 +36,11 @@ const [time, batch, classes, units] = [5, 3, 40, 4];
 const rows = time * batch;
 
 /** A loss of logits [T, B, classes] of a small model. */
-function lossOf(measure: (logits: Float, targets: Targets, hidden: Float) => Float): Objective {
+function lossOf(measure: (logits: Float, targets: Targets) => Float, count = classes): Objective {
   const shape = ["T", "B"] as const;
   return objective("of logits", { x: { dtype: "i32", shape }, targets: { dtype: "i32", shape } }, ({ x, targets }) => {
     const hidden = tanh(gather(parameter("table", [7, units], normal(0.5)), x));
-    return measure(dense("head", hidden, classes), targets, hidden);
+    return measure(dense("head", hidden, count), targets);
   });
 }
 
@@ -73,6 +73,11 @@ const losses: Readonly<Record<string, readonly [loops: number, Objective]>> = {
   "a power of the mean": [2, lossOf((logits, targets) => log(add(mean(exp(perStep(logits, targets))), 1)))],
   // Its gradient is shared by equal ones, which are counted first.
   "the largest logit of each class": [3, lossOf((logits) => mean(square(reduceMax(logits, [0, 1]))))],
+  // As many parts of classes as there are rows: a sum over all rows has the shape of rows.
+  "a sum over rows, of as many entries": [
+    2,
+    lossOf((logits) => mean(square(sum(reshape(logits, ["B*T", rows, 3]), [0]))), 3 * rows),
+  ],
   "some of the classes": [1, lossOf((logits) => mean(square(slice(logits, 2, 3, classes - 5))))],
 };
 
