@@ -56,13 +56,15 @@ export interface PersistentPlan {
 
 /** Whether the lanes of a column compute the values of a stage at that column: those that its products give. */
 export function isOfColumns(
-  { node, residency, teams }: Pick<PersistentPlan, "node" | "residency" | "teams">,
+  { node, residency, teams, stages }: Pick<PersistentPlan, "node" | "residency" | "teams" | "stages">,
   stage: Stage,
 ): boolean {
   if (residency === undefined || stage.form === "tile") return stage.form === "tile";
   const { body } = node.attrs;
-  // With one lane to a column, or teams, which read elements of lanes in a row, each lane has an element.
-  const isElement = stage.loops.length === 0 && teams.size === 0 && residency.slices > 1;
+  // With one lane to a column, or teams, which read elements of lanes in a row, each lane has an element. After the only
+  // product of a step, lanes wait for each other whatever they read next.
+  const inARow = stages.filter(({ form }) => form === "tile").length > 1;
+  const isElement = stage.loops.length === 0 && teams.size === 0 && residency.slices > 1 && inARow;
   return (
     isElement &&
     stage.roots.every(
@@ -227,7 +229,7 @@ function planRows(
   for (const [{ roots }, { count }] of teams)
     if (count === 1) for (const id of roots) if (nodeAt(body, id).op !== "input") slots.delete(id);
   // So have the lanes of a column, of what they read at that column only.
-  const ofColumns = stages.filter((stage) => isOfColumns({ node, residency, teams }, stage));
+  const ofColumns = stages.filter((stage) => isOfColumns({ node, residency, teams, stages }, stage));
   for (const { roots } of residency === undefined ? [] : ofColumns)
     for (const id of roots)
       if (
