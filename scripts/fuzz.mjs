@@ -44,7 +44,8 @@ const options = new Command("npm run fuzz --")
     new Option(
       "--schedule <schedule>",
       "checks recurrent cells in this schedule wherever they can run in it, twice in chunks of two lengths; counts the " +
-        "loops that did, and says why others did not",
+        'loops that did, and says why others did not; "parallel" checks cells whose carries are affine by construction, ' +
+        "on any device",
     ).choices([...scanScheduleNames]),
   )
   .option("--widest <n>", "elements of a value, at most, in a forced schedule", whole, 40)
@@ -53,7 +54,7 @@ const options = new Command("npm run fuzz --")
   .option("--second <n>", "check second derivatives of every n-th cell; 0 for none", whole, 4)
   .addHelpText(
     "after",
-    "\nExample:\n  npm run fuzz -- --minutes 60 --seed 7\n  npm run fuzz -- --host all --minutes 10\n  npm run fuzz -- --device cpu\n  npm run fuzz -- --cells 2000 --schedule resident",
+    "\nExample:\n  npm run fuzz -- --minutes 60 --seed 7\n  npm run fuzz -- --host all --minutes 10\n  npm run fuzz -- --device cpu\n  npm run fuzz -- --cells 2000 --schedule resident\n  npm run fuzz -- --cells 5000 --schedule parallel --device cpu",
   )
   .configureOutput({
     outputError: (text, write) => write(text.replace(/^error: /, "fuzz: ").replace(/\s*\n\s*(?=\S)/g, " ")),
@@ -75,7 +76,8 @@ const refuse = (line) => {
   process.exit(2);
 };
 if (device === "evaluator" && forced === undefined) refuse("--device evaluator needs a --schedule");
-if (device === "cpu" && forced !== undefined) refuse("--schedule forces a GPU's rules, which --device cpu has not");
+if (device === "cpu" && forced !== undefined && schedule !== "parallel")
+  refuse("--schedule forces a GPU's rules, which --device cpu has not");
 const hosts = options.host === "all" ? hostNames : [options.host];
 const reportEvery = 30_000;
 

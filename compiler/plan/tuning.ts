@@ -29,6 +29,8 @@ export interface Tuning {
   readonly weightRegisters?: number;
   /** Invocations that share a column of a product whose weights stay, if the device has as many. */
   readonly columnLanes?: number;
+  /** Steps of a chunk of a loop that runs in parallel over time. */
+  readonly timeChunk?: number;
   /** The schedule of each scan that can run in it. */
   readonly schedule?: ScanScheduleName;
 }
@@ -44,6 +46,7 @@ export const tuningGrid: { readonly [K in keyof Tuning]-?: readonly NonNullable<
   workgroupTiles: [true, false],
   weightRegisters: [16, 32, 64, 96, 128, 160, 192, 224],
   columnLanes: [1, 2, 4, 8, 16, 32],
+  timeChunk: [8, 16, 32, 64, 128, 256],
   schedule: scanScheduleNames,
 };
 

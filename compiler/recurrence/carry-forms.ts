@@ -67,8 +67,8 @@ function causeAt(body: Graph, id: NodeId): FormCause {
 /** A value of the step as a function of a group's carries. `cause` is the node that made it so general. */
 export type CarryValue =
   | { readonly kind: "free" }
-  /** `shifted`: one carry plus a free value, or the choice between such values of one carry. */
-  | { readonly kind: "affine"; readonly of: ReadonlySet<NodeId>; readonly shifted: boolean }
+  /** `shifted`: one carry plus a free value, or the choice between such values and free ones. */
+  | { readonly kind: "affine"; readonly shifted: boolean }
   | { readonly kind: "extremum"; readonly of: "max" | "min"; readonly cause: NodeId }
   | { readonly kind: "diagonal"; readonly cause: NodeId }
   | { readonly kind: "dense"; readonly cause: NodeId };
@@ -82,7 +82,7 @@ function moreGeneral(a: CarryValue, b: CarryValue): CarryValue {
 
 /** Whether a value can be an operand of max (or min) in the form `extremum`. */
 function isTerm(value: CarryValue, of: "max" | "min"): boolean {
-  return value.kind === "extremum" ? value.of === of : value.kind === "free" || isShifted(value);
+  return value.kind === "extremum" ? value.of === of : isFree(value) || isShifted(value);
 }
 
 function isShifted(value: CarryValue): boolean {
@@ -95,7 +95,7 @@ function nextValues(attrs: ScanAttrs, carries: CarryGroup): CarryValue[] {
   const inputs = bodyInputs(attrs);
   const mine = new Set(carries.map((carry) => at(inputs.carries, carry)));
   const known = body.inputs.map((id) => {
-    const value: CarryValue = mine.has(id) ? { kind: "affine", of: new Set([id]), shifted: true } : free;
+    const value: CarryValue = mine.has(id) ? { kind: "affine", shifted: true } : free;
     return [id, value] as const;
   });
   const isFreeNode = (id: NodeId): boolean => isFree(fold.value(id));
@@ -174,18 +174,16 @@ function elementwise({ op, aval }: OpNode, operands: readonly CarryValue[], caus
 
 /** A sum of values with free factors; undefined if one of them is an extremum. */
 function sumOf(terms: readonly CarryValue[], shifted: boolean): CarryValue | undefined {
-  const of = new Set<NodeId>();
-  for (const term of terms) {
-    if (term.kind !== "free" && term.kind !== "affine") return undefined;
-    if (term.kind === "affine") for (const carry of term.of) of.add(carry);
-  }
-  return { kind: "affine", of, shifted };
+  const isSum = terms.every(({ kind }) => kind === "free" || kind === "affine");
+  return isSum ? { kind: "affine", shifted } : undefined;
 }
 
 /** One of two values, by a free condition. */
 function choiceOf(a: CarryValue, b: CarryValue): CarryValue | undefined {
   const extremum = [a, b].find(({ kind }) => kind === "extremum");
   if (extremum?.kind === "extremum") return isTerm(a, extremum.of) && isTerm(b, extremum.of) ? extremum : undefined;
-  const sum = sumOf([a, b], false);
-  return sum?.kind === "affine" ? { ...sum, shifted: isShifted(a) && isShifted(b) && sum.of.size === 1 } : undefined;
+  return sumOf(
+    [a, b],
+    [a, b].every((value) => isFree(value) || isShifted(value)),
+  );
 }

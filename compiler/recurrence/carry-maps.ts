@@ -7,8 +7,8 @@ import type { Shape } from "../graph/dim.ts";
 import { at, InternalError } from "../graph/errors.ts";
 import { Fold, type OpNode } from "../graph/fold.ts";
 import { type NodeId, nodeAt, type ScanAttrs } from "../graph/graph.ts";
-import { add, div, max, min, mul, neg, sub } from "../ops/elementwise.ts";
-import { where } from "../ops/logic.ts";
+import { add, div, less, max, min, mul, neg, sub } from "../ops/elementwise.ts";
+import { or, where } from "../ops/logic.ts";
 import { bodyInputs } from "../ops/scan.ts";
 import { entryOf } from "../ops/table.ts";
 import { fill, reshape } from "../ops/views.ts";
@@ -30,6 +30,8 @@ interface Mapped {
   /** The factor of each carry; in a maximum, what is added to it. */
   readonly of: ReadonlyMap<NodeId, Float>;
   readonly rest: MaybeFloat;
+  /** Whether a condition has chosen between sums: then a factor can be 0 where it is 1 elsewhere. */
+  readonly chosen: boolean;
 }
 
 /** A value that reads no carry of the group. */
@@ -87,7 +89,7 @@ class Terms {
     const known = body.inputs.map((id): readonly [NodeId, Term] => {
       if (!mine.includes(id)) return [id, { kind: "free", id }];
       const one = fill(this.#withTime(nodeAt(body, id).aval.shape), 1);
-      return [id, { kind: "sum", of: new Map([[id, one]]), rest: undefined }];
+      return [id, { kind: "sum", of: new Map([[id, one]]), rest: undefined, chosen: false }];
     });
     this.#fold = new Fold<Term>(
       body,
@@ -108,12 +110,10 @@ class Terms {
 
   /** A free value, or a carry plus a free value, can be a sum or a term of an extremum. */
   #as(kind: MapKind, term: Term): Mapped {
-    if (term.kind === "free") return { kind, of: new Map(), rest: this.#free(term) };
+    if (term.kind === "free") return { kind, of: new Map(), rest: this.#free(term), chosen: false };
     if (term.kind === kind) return term;
     if (term.kind !== "sum") throw new InternalError(`a value of kind ${term.kind} cannot be a term of a ${kind}`);
-    // The only factor is 1.
-    const shifted = [...term.of].map(([id, one]) => [id, term.rest ?? fill(one.shape, 0)] as const);
-    return { kind, of: new Map(shifted), rest: undefined };
+    return term.chosen ? chosenTerm(term, kind) : { kind, of: shiftedBy(term), rest: undefined, chosen: false };
   }
 
   /** The values [T, ..] of a value that reads no carry of the group. */
@@ -172,9 +172,10 @@ class Terms {
   #choice(condition: Tensor<"bool">, a: Term, b: Term): Mapped {
     const kind = [a.kind, b.kind].find((one) => one === "max" || one === "min") ?? "sum";
     const absent = absentIn[kind];
-    return combined(this.#as(kind, a), this.#as(kind, b), (x, y) =>
+    const either = combined(this.#as(kind, a), this.#as(kind, b), (x, y) =>
       x === undefined && y === undefined ? undefined : where(condition, x ?? absent, y ?? absent),
     );
+    return { ...either, chosen: true };
   }
 }
 
@@ -190,7 +191,22 @@ function combined(a: Mapped, b: Mapped, f: (x: MaybeFloat, y: MaybeFloat) => May
     const value = f(a.of.get(id), b.of.get(id));
     if (value !== undefined) of.set(id, value);
   }
-  return { kind: a.kind, of, rest: f(a.rest, b.rest) };
+  return { kind: a.kind, of, rest: f(a.rest, b.rest), chosen: a.chosen || b.chosen };
+}
+
+/** What is added to each carry of a sum whose factors are 1. */
+function shiftedBy({ of, rest }: Mapped): Map<NodeId, Float> {
+  return new Map([...of].map(([id, one]) => [id, rest ?? fill(one.shape, 0)]));
+}
+
+/** A sum of which conditions have chosen one carry or none, as a term of an extremum: factors are 0 or 1. */
+function chosenTerm(sum: Mapped, kind: MapKind): Mapped {
+  const absent = absentIn[kind];
+  const added = shiftedBy(sum);
+  const isChosen = [...sum.of].map(([id, factor]) => [id, less(0.5, factor)] as const);
+  const of = new Map(isChosen.map(([id, chosen]) => [id, where(chosen, added.get(id) ?? absent, absent)]));
+  const any = isChosen.map(([, chosen]) => chosen).reduce(or);
+  return { kind, of, rest: where(any, absent, sum.rest ?? fill(any.shape, 0)), chosen: false };
 }
 
 /** `f`, or the one that is present. */

@@ -5,7 +5,8 @@
 import fc from "fast-check";
 import { zoo } from "../../cells/zoo.ts";
 import { type Device, DeviceUnavailableError, openDevice } from "../../index.ts";
-import { smallTileExecutorsOn } from "../../testing/executor.ts";
+import { type Executor, smallTileExecutorsOn } from "../../testing/executor.ts";
+import { affinePlans } from "../../testing/random-cells/affine-plans.ts";
 import { type CellPlan, cellPlans } from "../../testing/random-cells/cell-plan.ts";
 import { checkRandomCell } from "../../testing/random-cells/check-random-cell.ts";
 import { buildCell } from "../../testing/random-cells/random-cell.ts";
@@ -13,6 +14,7 @@ import { recurrentPlans } from "../../testing/random-cells/recurrent-plans.ts";
 import { checkTraining, trainingSource } from "../../testing/random-training/check-training.ts";
 import { type TrainingPlan, trainingPlans } from "../../testing/random-training/training-plan.ts";
 import { openWebgpu } from "../support/webgpu.ts";
+import { checkAffineOn, openAffine } from "./affine.ts";
 import { checkForced, openPlace, type Place } from "./forced.ts";
 import type { Entry, Forced, FuzzDevice, FuzzJob, HostJob, Kind, Tell, Totals } from "./protocol.ts";
 import { noTotals, plus } from "./totals.ts";
@@ -60,6 +62,13 @@ const forcedCell = ({ schedule, widest }: Forced): Subject<CellPlan, Place> => (
   source: cell.source,
 });
 
+/** Cells whose loops can be computed in parallel over time, in the schedule that does so. */
+const affineCell: Subject<CellPlan, readonly Executor[]> = {
+  plans: affinePlans,
+  check: (plan, executors) => checkAffineOn(plan, executors),
+  source: cell.source,
+};
+
 /** The plan that a seed draws, and its source: what a host was at when it ended. */
 export function drawnBy(
   kind: Kind,
@@ -71,6 +80,7 @@ export function drawnBy(
     return plan === undefined ? { plan, source: "" } : { plan, source: source(plan) };
   };
   if (kind === "training") return draw(training);
+  if (forced?.schedule === "parallel") return draw(affineCell);
   return forced === undefined ? draw(cell) : draw(forcedCell(forced));
 }
 
@@ -84,6 +94,10 @@ export async function replay(entry: Entry, devices: readonly Device[], place?: P
 async function replayed(entry: Entry, devices: readonly Device[], place?: Place): Promise<Partial<Totals>> {
   if (entry.kind === "training") return training.check(entry.plan as TrainingPlan, devices, 1);
   if (entry.forced === undefined) return cell.check(entry.plan as CellPlan, devices, 2);
+  if (entry.forced === "parallel") {
+    const bench = await openAffine("software");
+    return checkAffineOn(entry.plan as CellPlan, bench.executors).finally(bench.destroy);
+  }
   const own = place ?? (await openPlace("software"));
   try {
     return await checkForced(entry.plan as CellPlan, entry.forced, own);
@@ -125,6 +139,11 @@ interface Bench {
 
 async function openBench(job: FuzzJob, count: Count, tell: Tell): Promise<Bench> {
   const { device, forced } = job;
+  if (forced?.schedule === "parallel") {
+    const bench = await openAffine(device);
+    const { executors } = bench;
+    return { ...bench, look: (_, seed) => look("cell", affineCell, executors, { seed, order: 1, count, tell }) };
+  }
   if (forced !== undefined) {
     const place = await openPlace(device);
     return { ...place, look: (_, seed) => look("cell", forcedCell(forced), place, { seed, order: 1, count, tell }) };

@@ -39,7 +39,9 @@ test.each(hostNames)("%s checks more cells on the CPU alone", async (host) => {
 test.each([
   ["node", "software", ["resident"]],
   ["node", "evaluator", ["resident", "persistent", "stepwise"]],
-  ["deno", "software", ["resident"]],
+  ["node", "evaluator", ["parallel"]],
+  ["node", "cpu", ["parallel"]],
+  ["deno", "software", ["resident", "parallel"]],
 ] as const)(
   "%s checks cells on %s in schedules that are forced, and counts what ran in them",
   async (host, device, schedules) => {

@@ -177,3 +177,13 @@ test("two results that are one value are both stored", () => {
   const results = evaluateProgram(planProgram(graph, { schedule: "parallel" }), named(graph, inputs));
   expect(farthest(results, interpret(graph, inputs))).toBe(0);
 });
+
+test("a loop without carries runs for all steps at once, if that is asked for", () => {
+  const graph = traceGraph("doubled", [{ name: "x", dtype: "f32", shape: ["T", 2] }], ([x]) => {
+    const { ys } = scanTensors((_, [row]) => ({ carries: [], ys: [mul(row as Float, 2)] }), [], [x] as Tensor[]);
+    return [...ys];
+  });
+  const inputs = inputsOf(graph, false, { T: 5 });
+  const program = planProgram(graph, { schedule: "parallel" });
+  expect(evaluateProgram(program, named(graph, inputs))).toEqual(interpret(graph, inputs));
+});

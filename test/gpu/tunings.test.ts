@@ -3,10 +3,11 @@
  * interpreter's. Sizes leave a remainder in every tile and every unrolled loop.
  */
 import { afterAll, describe, expect, test } from "vitest";
+import { minGru } from "../../cells/min-gru.ts";
 import { rnn } from "../../cells/rnn.ts";
 import { valueAndGrad } from "../../compiler/autodiff/gradient.ts";
 import { compileProgram } from "../../compiler/compile.ts";
-import { scan } from "../../compiler/dsl/cell.ts";
+import { type Cell, scan } from "../../compiler/dsl/cell.ts";
 import { model } from "../../compiler/dsl/model.ts";
 import type { ParameterTensors } from "../../compiler/dsl/parameters.ts";
 import { at } from "../../compiler/graph/errors.ts";
@@ -27,8 +28,8 @@ type Float = Tensor<"f32">;
 const [features, batch, time] = [7, 5, 3];
 
 /** The inputs x and weights of a recurrent network, and the graph of its loss and gradient. */
-function lossAndGradient(units: number) {
-  const network = model("network", (x: Float) => mean(square(scan(rnn(units), x).outputs)));
+function lossAndGradient(cell: Cell) {
+  const network = model("network", (x: Float) => mean(square(scan(cell, x).outputs)));
   const specs = network.specs({ dtype: "f32", shape: ["T", "B", features] });
   const inputs: readonly NamedAval[] = [
     { name: "x", dtype: "f32", shape: ["T", "B", features] },
@@ -44,9 +45,9 @@ function lossAndGradient(units: number) {
   return { inputs, graph };
 }
 
-/** A network of some units, numbers for its inputs, and what the interpreter makes of them. */
-function caseOf(units: number) {
-  const { inputs, graph } = lossAndGradient(units);
+/** A network of a cell, numbers for its inputs, and what the interpreter makes of them. */
+function caseOf(cell: Cell) {
+  const { inputs, graph } = lossAndGradient(cell);
   const numbers = inputs.map(({ shape }, seed) => {
     const sizes = shape.map((dim) => (dim === "B" ? batch : dim === "T" ? time : Number(dim)));
     const count = sizes.reduce((a, b) => a * b, 1);
@@ -58,9 +59,11 @@ function caseOf(units: number) {
   return { inputs, graph, numbers, expected: interpret(graph, numbers) };
 }
 
-const wide = caseOf(128);
+const wide = caseOf(rnn(128));
 /** Its weights stay in two registers to a lane, and in one. */
-const narrow = caseOf(16);
+const narrow = caseOf(rnn(16));
+/** Its states are affine. */
+const affine = caseOf(minGru(5));
 const registers = { total: 1e6, most: 2, reserved: 0 };
 
 const context = await GpuContext.open("auto");
@@ -79,8 +82,9 @@ function programsOf(target: Target) {
   const programs = new Map<string, { readonly tuning: Tuning; readonly program: Program; readonly of: typeof wide }>();
   for (const tuning of tunings) {
     const isOfWeights = tuning.weightRegisters !== undefined || tuning.columnLanes !== undefined;
-    for (const of of isOfWeights || Object.keys(tuning).length === 0 ? [wide, narrow] : [wide]) {
-      const own = of === narrow ? { registers } : {};
+    const cases = [wide, ...(isOfWeights ? [narrow] : []), ...(tuning.timeChunk !== undefined ? [affine] : [])];
+    for (const of of Object.keys(tuning).length === 0 ? [wide, narrow, affine] : cases) {
+      const own = of === narrow ? { registers } : of === affine ? ({ schedule: "parallel" } as const) : {};
       const program = compileProgram(of.graph, { ...context.compileLimits, ...own, target, tuning });
       const key = JSON.stringify([program.buffers, program.kernels, program.steps]);
       if (!programs.has(key)) programs.set(key, { tuning, program, of });
@@ -101,7 +105,11 @@ describe.each(targets)("for a target $target", ({ programs }) => {
   test.each(
     programs.map(
       ({ tuning, program, of }) =>
-        [`${JSON.stringify(tuning)}${of === narrow ? " of few units" : ""}`, program, of] as const,
+        [
+          `${JSON.stringify(tuning)}${of === narrow ? " of few units" : of === affine ? " in chunks of time" : ""}`,
+          program,
+          of,
+        ] as const,
     ),
   )("%s returns the interpreter's numbers", async (_, program, { inputs, numbers, expected }) => {
     const loaded = await LoadedProgram.load(context, program);

@@ -3,6 +3,7 @@ import { changed, type Mutant } from "./mutant.ts";
 
 const onForms = "test/recurrence/carry-forms.test.ts";
 const onParallel = "test/recurrence/parallel-scan.test.ts";
+const onCells = "test/recurrence/affine-cells.test.ts";
 const onDevices = "test/gpu/parallel.test.ts";
 
 const onChunks = "test/recurrence/chunkwise.test.ts";
@@ -104,7 +105,7 @@ export const recurrenceMutants: readonly Mutant[] = [
   ),
   ...changed(
     "compiler/recurrence/carry-forms.ts",
-    [onForms],
+    [onForms, onParallel],
     [
       ["a choice by the state is affine", "return isFree(a) ? choiceOf(b, c) : undefined;", "return choiceOf(b, c);"],
       [
@@ -119,6 +120,7 @@ export const recurrenceMutants: readonly Mutant[] = [
         'if (a.kind === "extremum" && isFree(b)) return a;\n      return sumOf([a, b], isFree(b)',
         'if (a.kind === "extremum") return a;\n      return sumOf([a, b], isFree(b)',
       ],
+      ["a choice is no term of a maximum", "isFree(value) || isShifted(value)),\n  );", "isFree(value)),\n  );"],
       [
         "a multiple of a state may be in a maximum",
         'return value.kind === "affine" && value.shifted;',
@@ -135,6 +137,18 @@ export const recurrenceMutants: readonly Mutant[] = [
         "states of other groups count as the group's own",
         "mine.has(id) ? {",
         "bodyInputs(attrs).carries.includes(id) ? {",
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/recurrence/carry-forms.ts",
+    [onCells],
+    [
+      ["functions of a state are affine", "    default:\n      return undefined;", "    default:\n      return a;"],
+      [
+        "reductions keep positions",
+        'if (entryOf(node.op).kind !== "elementwise") return',
+        "if (node.aval === undefined) return",
       ],
     ],
   ),
@@ -212,6 +226,8 @@ export const recurrenceMutants: readonly Mutant[] = [
       ["what is only subtracted is added", '(op === "add" ? y : neg(y))', "y"],
       ["maxima are sums of shifts", 'either(node.op === "max" ? max : min)', "either(add)"],
       ["what a choice leaves out stays", "where(condition, x ?? absent, y ?? absent)", "x ?? y"],
+      ["a choice is always the carry", "where(chosen, added.get(id) ?? absent, absent)", "added.get(id) ?? absent"],
+      ["a choice is never free", "rest: where(any, absent, sum.rest", "rest: where(any, absent, undefined && sum.rest"],
       ["offsets are not scaled", "rest: term.rest && f(term.rest) };", "rest: term.rest };"],
     ],
   ),

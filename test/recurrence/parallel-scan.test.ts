@@ -155,6 +155,8 @@ const steps: readonly [string, number, Step][] = [
   ["a running minimum with resets", 1, ([s], [x, y]) => [where(less(x, 0), y, min(sub(s, x), y))]],
   ["a maximum of two", 2, ([a, b], [x, y]) => [max(a, add(b, x)), add(a, y)]],
   ["a maximum of two of one state", 1, ([s], [x, y]) => [max(max(add(s, x), y), max(sub(s, y), x))]],
+  ["a maximum with a reset in it", 2, ([a, b], [x, y]) => [max(where(less(x, 0), a, y), b), where(less(y, 0), b, x)]],
+  ["a maximum of a choice of two", 2, ([a, b], [x, y]) => [max(where(less(x, 0), add(a, y), b), x), sub(a, x)]],
   ["a delay line", 3, ([a, b], [x]) => [x, a, b]],
   ["one after the other", 3, ([a, b, c], [x, y]) => [max(add(a, x), y), add(mul(b, tanh(a)), y), add(mul(c, b), a)]],
 ];

@@ -1,5 +1,6 @@
 /** @file The plan of a random cell, as plain data that fast-check generates and shrinks. */
 import fc from "fast-check";
+import type { AffinePlan } from "./affine-step.ts";
 import { composedRules } from "./composed-rules.ts";
 import { elementwiseRules } from "./elementwise-rules.ts";
 import type { Instruction } from "./instructions.ts";
@@ -32,6 +33,8 @@ export interface CellPlan {
   readonly next: readonly number[];
   /** Elements of a value, and columns of a product, at most; few by default. */
   readonly widest?: number;
+  /** States whose next values are affine by construction: then `instructions` compute the output alone. */
+  readonly affine?: AffinePlan;
   /** How each result enters the loss. */
   readonly losses: readonly number[];
   /** Seed of the numbers. */

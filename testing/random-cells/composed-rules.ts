@@ -177,3 +177,8 @@ export const composedRules: readonly Rule[] = [
   scatterColumns,
   heads,
 ];
+
+/** Rules without a loop or a scatter inside the step. */
+export const composedForAllSteps: readonly Rule[] = composedRules.filter(
+  (rule) => ![runningSum, product, scatterColumns].includes(rule),
+);

@@ -2,6 +2,7 @@
 import type { Dim } from "../../compiler/graph/dim.ts";
 import { at } from "../../compiler/graph/errors.ts";
 import { type CellResult, cell, concat, embedding, scan, type Tensor } from "../../index.ts";
+import { type AffinePlan, affineBound, nextOfGroup } from "./affine-step.ts";
 import { type CellPlan, rules } from "./cell-plan.ts";
 import { type Instruction, StepInProgress } from "./instructions.ts";
 import { type SourceWriter, Value } from "./source-writer.ts";
@@ -20,7 +21,7 @@ export const vocabulary = 5;
 
 /** Shapes of the states by name, without the batch axis. */
 export function statesOf({ states, counts }: Pick<CellPlan, "states" | "counts">): Record<string, readonly number[]> {
-  const named = states.map((shape, i) => [at(["a", "b", "c"], i), shape] as const);
+  const named = states.map((shape, i) => [at(["a", "b", "c", "d", "e", "f"], i), shape] as const);
   return Object.fromEntries([...named, ...(counts ? [["count", [1]] as const] : [])]);
 }
 
@@ -68,18 +69,15 @@ function writeStep(writer: SourceWriter, plan: CellPlan, batch: Dim, tensors: Ar
   const value = (name: string, bound: number) => new Value(name, get(tensors, name), bound);
   const counter = plan.counts ? value("count", 9) : undefined;
   const named = Object.keys(shapes).filter((name) => name !== "count");
-  const pool = [value("x", plan.scale), ...named.map((name) => value(name, stateBound))];
-  const step = new StepInProgress(writer, batch, pool, { key: value("key", 0), counter, widest: plan.widest });
-  for (const instruction of plan.instructions) {
-    at(rules, instruction.kind % rules.length)(step, recent(step, instruction));
-  }
+  const bound = plan.affine ? affineBound(stateBound, plan.time) : stateBound;
+  const states = named.map((name) => value(name, bound));
+  const known = { key: value("key", 0), counter, widest: plan.widest };
+  const step = new StepInProgress(writer, batch, [value("x", plan.scale), ...(plan.affine ? [] : states)], known);
+  const affine = plan.affine && affineStates(step, plan.affine, states);
+  runInstructions(step, plan.instructions);
   const output = step.pick(step.pool.length - 1 - (plan.output % Math.min(step.pool.length, 3)));
   const state: Record<string, Value> = {};
-  for (const [i, name] of named.entries()) {
-    const chosen = step.pick(step.pool.length - 1 - (at(plan.next, i) % step.pool.length));
-    const fitted = step.fit(chosen, get(shapes, name));
-    state[name] = squashed(step, plan.leaky ? leaked(step, fitted, value(name, stateBound)) : fitted);
-  }
+  for (const [i, name] of named.entries()) state[name] = affine?.[i] ?? nextState(step, plan, i, at(states, i));
   if (counter !== undefined) state.count = writer.call("add", [counter, 1], 9);
   const entries = Object.entries(state);
   writer.line(
@@ -89,6 +87,29 @@ function writeStep(writer: SourceWriter, plan: CellPlan, batch: Dim, tensors: Ar
     state: Object.fromEntries(entries.map(([name, { tensor }]) => [name, tensor as Float])),
     output: output.tensor as Float,
   };
+}
+
+function runInstructions(step: StepInProgress, instructions: readonly Instruction[]): void {
+  for (const instruction of instructions) at(rules, instruction.kind % rules.length)(step, recent(step, instruction));
+}
+
+/** Next states of the groups of an affine plan; then the pool has all states, before and after the step. */
+function affineStates(step: StepInProgress, { groups, flaw }: AffinePlan, states: readonly Value[]): Value[] {
+  const all: Value[] = [];
+  for (const group of groups) {
+    runInstructions(step, group.gates);
+    const mine = states.slice(all.length, all.length + group.states);
+    const next = nextOfGroup(step, group, mine, flaw);
+    all.push(...next);
+    step.push(...mine, ...next);
+  }
+  return all;
+}
+
+function nextState(step: StepInProgress, plan: CellPlan, i: number, before: Value): Value {
+  const chosen = step.pick(step.pool.length - 1 - (at(plan.next, i) % step.pool.length));
+  const fitted = step.fit(chosen, before.tensor.shape.slice(1));
+  return squashed(step, plan.leaky ? leaked(step, fitted, before) : fitted);
 }
 
 /** Operand indices count from the newest value, mostly among the last three, so that instructions build on each other. */

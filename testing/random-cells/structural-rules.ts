@@ -267,3 +267,8 @@ export const structuralRules: readonly Rule[] = [
   scatterColumns,
   nestedScan,
 ];
+
+/** Rules without a loop, and without tables and scatters of values that differ from step to step. */
+export const structuralForAllSteps: readonly Rule[] = structuralRules.filter(
+  (rule) => ![gatherColumns, scatterColumns, nestedScan].includes(rule),
+);

@@ -17,7 +17,7 @@ import { resultPlaces, scanOf } from "./scan-context.ts";
 
 /** The schedules of this file: the loops that they are made of run in others. */
 const inTime = ["newton", "parallel"];
-/** Steps of a chunk: a sequence of T steps takes the time of 2 * 64 + T / 64. */
+/** Steps of a chunk, unless a tuning has another number: a sequence of T steps takes the time of 2 * 64 + T / 64. */
 const stepsPerChunk = 64;
 /** Up to this many steps, one loop is as fast as three. */
 const fewSteps = 128;
@@ -34,16 +34,17 @@ function planParallel(lowering: Lowering, context: ScanContext, name: "parallel"
   const reason = reasonAgainst(context, name === "newton");
   if (reason !== undefined) return { steps: undefined, reason };
   const isAsked = (lowering.schedule === "auto" ? lowering.tiles.tuning?.schedule : lowering.schedule) === name;
-  const [rows, width] = positionsOf(context);
+  const chunk = lowering.tiles.tuning?.timeChunk ?? stepsPerChunk;
   const steps = (): readonly ScanStep[] => {
     const oneByOne = lowering.lowerScan(context, inTime);
     const atOnce = () => {
-      const { graph, fallbacks } = parallelScan(attrs, stepsPerChunk);
+      const { graph, fallbacks } = parallelScan(attrs, chunk);
       const conditions = new Map(fallbacks.map(({ scan, condition }) => [scan, condition]));
       return lowerInlined(lowering, context, graph, { except: inTime, conditions });
     };
     if (isAsked)
       return chooseSteps(lowering, attrs.length, [branch(0, oneByOne), { atMost: undefined, steps: atOnce }]);
+    const [rows, width] = positionsOf(context);
     const bySize = () =>
       chooseSteps(lowering, rows, [
         { atMost: Math.floor(fillingPositions / width), steps: atOnce },
@@ -52,11 +53,16 @@ function planParallel(lowering: Lowering, context: ScanContext, name: "parallel"
     return chooseSteps(lowering, attrs.length, [branch(fewSteps, oneByOne), { atMost: undefined, steps: bySize }]);
   };
   const sizes = isAsked ? "" : `, if there are more than ${fewSteps} and at most ${fillingPositions} positions in each`;
-  const against = name === "newton" ? "it is for requests" : reasonAgainstByRule(lowering, context, rows, width);
-  const why = name === "newton" ? "its carries are diagonal or affine" : "its carries are affine";
+  const against = name === "newton" ? "it is for requests" : reasonAgainstByRule(lowering, context);
+  const why =
+    attrs.carries === 0
+      ? "it has no carries"
+      : name === "newton"
+        ? "its carries are diagonal or affine"
+        : "its carries are affine";
   return {
     steps,
-    reason: `${why}: chunks of ${stepsPerChunk} steps run at once${sizes}`,
+    reason: `${why}: chunks of ${chunk} steps run at once${sizes}`,
     ...(against && { against }),
   };
 }
@@ -64,18 +70,19 @@ function planParallel(lowering: Lowering, context: ScanContext, name: "parallel"
 /** Why a scan cannot run so, or undefined. */
 function reasonAgainst(context: ScanContext, isNewton: boolean): string | undefined {
   const { attrs } = scanOf(context);
-  if (attrs.carries === 0) return "it has no carries";
   if ([...resultPlaces(context).values()].some(({ half }) => half !== undefined))
     return "two of its results share words, which one invocation must write";
   return reasonAgainstParallel(attrs, isNewton);
 }
 
 /** Why a scan should run so only on request, or undefined. */
-function reasonAgainstByRule(lowering: Lowering, context: ScanContext, rows: Dim, width: number): string | undefined {
-  const { length } = scanOf(context).attrs;
+function reasonAgainstByRule(lowering: Lowering, context: ScanContext): string | undefined {
+  const { carries, length } = scanOf(context).attrs;
+  if (carries === 0) return "it has no carries";
   if (lowering.tiles.target !== "gpu") return "only a GPU has lanes to spare for twice the arithmetic";
   if (context.nesting > 0) return "it is inside another loop";
   if (typeof length === "number" && length <= fewSteps) return `it has ${length} steps`;
+  const [rows, width] = positionsOf(context);
   if (typeof rows === "number" && rows * width > fillingPositions) return `a step has ${rows * width} positions`;
   return undefined;
 }
