@@ -5,12 +5,13 @@
  * One step is differentiated into a *joint* graph (values and cotangents together), which is then split. The values
  * that the cotangents read are the residuals: values of the step itself are stored, as extra ys of the forward scan;
  * views of them, and values that the derivative rules compute from them, are recomputed in the backward scan.
- * A loop with `recompute` stores its carries only. Cotangents of consts (weights) are summed over time in additional carries; a pass moves products among these out of
- * the loop.
+ * A loop with `recompute` stores its carries only. Cotangents of consts (weights) are summed over time in additional
+ * carries; a pass moves products among these out of the loop.
  */
 import { at } from "../graph/errors.ts";
 import { Fold } from "../graph/fold.ts";
 import { dependentsOf, type Graph, type NodeId, type ScanNode } from "../graph/graph.ts";
+import { comparedExactly } from "../ops/compared-exactly.ts";
 import { add } from "../ops/elementwise.ts";
 import { copyRules } from "../ops/inline.ts";
 import { bodyInputs, emitScan, scanTensors } from "../ops/scan.ts";
@@ -224,8 +225,12 @@ function collectResiduals(
   return dropCheap(graph, residuals, isStored);
 }
 
-/** Drops residuals that are cheap arithmetic on other residuals, such as 1 - z if z is stored: they are recomputed. */
+/**
+ * Drops residuals that are cheap arithmetic on other residuals, such as 1 - z if z is stored: they are recomputed, unless
+ * a derivative compares them exactly.
+ */
 function dropCheap(graph: Graph, residuals: Set<NodeId>, isStored: (id: NodeId) => boolean): NodeId[] {
+  const compared = comparedExactly(graph, (id) => !isStored(id));
   const available = (id: NodeId, dropped: NodeId): boolean => {
     if (id !== dropped && residuals.has(id)) return true;
     const fromOperands = isPlainArithmetic(graph, id) || isRecomputed(graph, id);
@@ -233,7 +238,7 @@ function dropCheap(graph: Graph, residuals: Set<NodeId>, isStored: (id: NodeId) 
     return fromOperands && at(graph.nodes, id).operands.every((operand) => available(operand, dropped));
   };
   for (const id of [...residuals].sort((a, b) => b - a)) {
-    if (isPlainArithmetic(graph, id) && available(id, id)) residuals.delete(id);
+    if (isPlainArithmetic(graph, id) && !compared.has(id) && available(id, id)) residuals.delete(id);
   }
   return [...residuals].sort((a, b) => a - b);
 }

@@ -4,12 +4,37 @@ import { changed, type Mutant } from "./mutant.ts";
 const onForms = "test/recurrence/carry-forms.test.ts";
 const onParallel = "test/recurrence/parallel-scan.test.ts";
 const onCells = "test/recurrence/affine-cells.test.ts";
+const onCompared = "test/plan/compared-exactly.test.ts";
 const onDevices = "test/gpu/parallel.test.ts";
 
 const onChunks = "test/recurrence/chunkwise.test.ts";
 const onChunkedTraining = "test/recurrence/chunked-training.test.ts";
 
 export const recurrenceMutants: readonly Mutant[] = [
+  ...changed(
+    "compiler/autodiff/reverse-scan.ts",
+    [onCompared],
+    [["what a derivative compares is computed again", "&& !compared.has(id) && available", "&& available"]],
+  ),
+  ...changed(
+    "compiler/plan/stages/form-stages.ts",
+    [onCompared],
+    [
+      [
+        "what is compared exactly is computed by every reader",
+        "if (isElementwise(nodeAt(this.#graph, id))) this.#stored.add(id);",
+        "this.#live.has(id);",
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/ops/compared-exactly.ts",
+    [onCompared],
+    [
+      ["what is compared with a constant is stored", '.op === "constant"))) continue;', '.op === "scan"))) continue;'],
+      ["views are compared themselves", '.kind === "view") operands', '.kind === "reduction") operands'],
+    ],
+  ),
   ...changed(
     "compiler/recurrence/matrix-memory.ts",
     [onChunks],

@@ -9,6 +9,7 @@
 import { type Dim, sizeOf } from "../../graph/dim.ts";
 import { at } from "../../graph/errors.ts";
 import { ancestorsOf, countUses, type Graph, type Node, type NodeId, nodeAt } from "../../graph/graph.ts";
+import { beneathViews, comparedExactly } from "../../ops/compared-exactly.ts";
 import { entryOf, type TableOp } from "../../ops/table.ts";
 import { findPacks, type Pack } from "../memory/in-place-concat.ts";
 import { AccumulatorFinder } from "./accumulators.ts";
@@ -77,7 +78,6 @@ function isShortSum(graph: Graph, id: NodeId): boolean {
 }
 
 const isElementwise = (node: Node) => kindOf(node) === "elementwise";
-const isView = (node: Node) => kindOf(node) === "view";
 
 function isTranscendental(node: Node): boolean {
   if (node.op === "scan" || node.op === "result") return false;
@@ -173,32 +173,22 @@ class Stager {
       visit(id);
       return total > limit;
     };
-    const beneathViews = (ids: readonly NodeId[]): Set<NodeId> => {
-      const [found, seen] = [new Set<NodeId>(), new Set<NodeId>()];
-      const visit = (id: NodeId): void => {
-        if (seen.has(id)) return;
-        seen.add(id);
-        const node = nodeAt(this.#graph, id);
-        if (isView(node)) node.operands.forEach(visit);
-        else found.add(id);
-      };
-      ids.forEach(visit);
-      return found;
-    };
+    for (const id of comparedExactly(this.#graph, (equal) => this.#live.has(equal)))
+      if (isElementwise(nodeAt(this.#graph, id))) this.#stored.add(id);
     for (const [id, node] of this.#graph.nodes.entries()) {
       if (!this.#live.has(id)) continue;
       // It is rounded in order to be stored.
       if (node.op === "roundToHalf") this.#stored.add(id);
       if (node.op === "broadcast") {
         // Values that are broadcast are computed once, such as Adam's bias corrections for all weights.
-        for (const operand of beneathViews(node.operands)) {
+        for (const operand of beneathViews(this.#graph, node.operands)) {
           if (isElementwise(nodeAt(this.#graph, operand)) && costsMore(operand, inlineLimit.broadcast))
             this.#stored.add(operand);
         }
       }
       if (!(isLoop(node) || node.op === "scan")) continue;
       const isReduction = kindOf(node) === "reduction";
-      for (const operand of beneathViews(node.operands)) {
+      for (const operand of beneathViews(this.#graph, node.operands)) {
         const onlyReader = isReduction && (uses[operand] ?? 0) === 1;
         const shared = isReduction
           ? inlineLimit.reduction
