@@ -65,6 +65,8 @@ export class IndexBuilder implements IndexArithmetic<Index> {
     if (typeof x === "number" && typeof y === "number") return this.dim(x + y);
     const joined = this.#rejoined(a, b) ?? this.#rejoined(b, a);
     if (joined !== undefined) return joined;
+    const multiple = b.form.kind === "add" ? this.#rejoinedMultiple(a, b.form.a) : undefined;
+    if (multiple !== undefined && b.form.kind === "add") return this.add(multiple, b.form.b);
     return this.#combined("add", a, b, sumBound(a, b));
   };
 
@@ -155,7 +157,27 @@ export class IndexBuilder implements IndexArithmetic<Index> {
     return { high: high.form.a, factor: high.form.b, low, times };
   }
 
-  /** (x / d) * d + x % d is x, and ((x / d) % e) * d + x % d is x % (d * e). */
+  /** (x / e) * (e * d) + (x % e) * d is x * d. */
+  #rejoinedMultiple(high: Index, low: Index): Index | undefined {
+    if (high.form.kind !== "mul" || low.form.kind !== "mul") return undefined;
+    const [whole, d] = [sizeOfIndex(high.form.b), sizeOfIndex(low.form.b)];
+    const e = whole === undefined || d === undefined ? undefined : divideDims(whole, d);
+    if (e === undefined || d === undefined) return undefined;
+    const x = this.#rejoined(this.mul(high.form.a, this.dim(e)), low.form.a);
+    return x && this.#times(x, d);
+  }
+
+  /** a * d, where a may be a multiple itself: of d and its factor together. */
+  #times(a: Index, d: Dim): Index {
+    const factor = a.form.kind === "mul" ? sizeOfIndex(a.form.b) : undefined;
+    if (factor === undefined || a.form.kind !== "mul") return this.mul(a, this.dim(d));
+    return this.mul(a.form.a, this.dim(mulDims(factor, d)));
+  }
+
+  /**
+   * (x / d) * d + x % d is x, and ((x / d) % e) * d + x % d is x % (d * e); with y more multiples of d, both are y * d
+   * more.
+   */
   #rejoined(high: Index, low: Index): Index | undefined {
     if (high.form.kind !== "mul" || low.form.kind !== "mod") return undefined;
     const d = sizeOfIndex(high.form.b);
@@ -164,6 +186,15 @@ export class IndexBuilder implements IndexArithmetic<Index> {
     const isQuotient = ({ form }: Index) => form.kind === "div" && sizeOfIndex(form.b) === d && form.a.expr === x.expr;
     if (isQuotient(high.form.a)) return x;
     const { form } = high.form.a;
+    if (form.kind === "add") {
+      for (const [more, quotient] of [
+        [form.a, form.b],
+        [form.b, form.a],
+      ] as const) {
+        const joined = this.#rejoined(this.mul(quotient, high.form.b), low);
+        if (joined !== undefined) return this.add(this.#times(more, d), joined);
+      }
+    }
     const e = form.kind === "mod" && isQuotient(form.a) ? sizeOfIndex(form.b) : undefined;
     return e === undefined ? undefined : this.mod(x, this.dim(mulDims(d, e)));
   }

@@ -113,6 +113,14 @@ describe("one expression", () => {
   const texts = (index: readonly Index[]) => index.map(({ expr }) => printExpression(expr));
   const position = variable("position", "B*128");
 
+  test("for a column of a panel that is split by another shape and joined again", () => {
+    const column = m.add(m.mul(variable("panel", 6), m.dim(8)), variable("column", 8));
+    for (const shape of [[24, 2], [12, 4], [12, 2, 2], [6, 2, 4], [3, 4, 4], [3, 16], [2, 24], [48]]) {
+      const position = ravel(m, unravel(m, column, shape), shape);
+      expect(texts([position]), `${shape}`).toEqual(["((panel * 8) + column)"]);
+    }
+  });
+
   test("for a row and column split by a finer shape and joined again", () => {
     const tile = m.add(m.mul(variable("row", "B*8"), m.dim(16)), variable("column", 16));
     const fine = unravel(m, tile, ["B", 8, 16]);

@@ -41,6 +41,8 @@ export const kernelMutants: readonly Mutant[] = [
     [onIndices],
     [
       ["what is below one more is below", "bound <= limit;", "bound <= limit + 1;"],
+      ["more multiples are lost", "return this.add(this.#times(more, d), joined);", "return joined;"],
+      ["a joined multiple is not multiplied", "return x && this.#times(x, d);", "return x;"],
       ["a remainder by nothing", "if (d === 0 || d === 1) return this.dim(0);", "if (d === 1) return this.dim(0);"],
       ["a quotient by nothing", "if (d === 0) return this.dim(0);", ""],
       [

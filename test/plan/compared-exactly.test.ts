@@ -15,6 +15,7 @@ import {
   reduceMax,
   relu,
   scanTensors,
+  sigmoid,
   sum,
   type Tensor,
   traceGraph,
@@ -53,7 +54,7 @@ test("a loop stores it, though it is cheap arithmetic on what it stores", () => 
       const loss = (initial: Float) => {
         const step = ([state]: readonly Tensor[], [row]: readonly Tensor[]) => {
           const next = add(mul(state as Float, 0.5), row as Float);
-          return { carries: [next], ys: [of(mul(next, row as Float))] };
+          return { carries: [next], ys: [of(mul(sigmoid(next), row as Float))] };
         };
         const { ys } = scanTensors(step, [initial] as Tensor[], [xs] as Tensor[]);
         return sum(ys[0] as Float);
