@@ -49,5 +49,9 @@ export async function checkAffineOn(plan: CellPlan, executors: readonly Executor
   if (isDiscarded) return { cellsDiscarded: 1 };
   const counts: Record<string, number> = {};
   for (const reason of refused) counts[reason] = (counts[reason] ?? 0) + 1;
-  return { cells: 1, secondOrder: Number(order === 2), taken: { cells: Number(loops > 0), loops, lanes: 0, refused: counts } };
+  return {
+    cells: 1,
+    secondOrder: Number(order === 2),
+    taken: { cells: Number(loops > 0), loops, lanes: 0, refused: counts },
+  };
 }
