@@ -4,6 +4,7 @@
  */
 import { copy } from "./clipboard.ts";
 import { h } from "./dom.ts";
+import { isEquations } from "./equations-cell.ts";
 import { notify } from "./notices.ts";
 import { firstPreset, presets } from "./presets.ts";
 import type { Sandbox } from "./sandbox-client.ts";
@@ -62,7 +63,7 @@ export async function openVisit(workspace: Workspace, training: Training, sandbo
   };
   const openShared = (shared: Work) => {
     const [latest] = keeper.shelf.value;
-    show(shared, { link: location.hash, ...(!isOwn(shared) && { held: true }) });
+    show(shared, { link: location.hash, ...(!isSafe(shared) && { held: true }) });
     earlier.update();
     if (latest === undefined) return;
     notify({
@@ -232,6 +233,11 @@ function earlierMenu(keeper: Keeper, open: (kept: Kept) => void) {
 /** Whether every cell is one of this page's own, which need no question. */
 function isOwn({ cells }: Work): boolean {
   return cells.every(({ source }) => presets.some((preset) => preset.source === source));
+}
+
+/** Whether nothing of it runs that a stranger wrote. */
+function isSafe({ cells }: Work): boolean {
+  return cells.every(({ source }) => isEquations(source) || presets.some((preset) => preset.source === source));
 }
 
 function addressWith(hash: string): string {

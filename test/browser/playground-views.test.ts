@@ -47,6 +47,35 @@ test("the cell's equations are typeset beside the drawing, in its gates' colours
   await page.close();
 });
 
+test("a cell becomes equations, whose faults are underlined; by a link they run without a question", async () => {
+  const { page, complaints } = await openPlayground(browser, site);
+  const source = page.getByLabel("Source of the cell");
+  await eventually(() => page.locator(".formula annotation").textContent()).toContain("\\circ \\tanh(c_t)");
+  await press(page, "As equations");
+  await eventually(() => source.innerText()).toContain("h_t = o_t ∘ tanh(c_t)");
+  await eventually(() => page.locator(".diagram .part-gate").count()).toBe(4);
+  await eventually(() => page.getByRole("button", { name: "As equations" }).count()).toBe(0);
+  await writeSource(page, "# gated: two equations\nz_t = σ(W_z [x_t, h_{t-1}] + b_z\nh_t = z_t ∘ h_{t-1}\n");
+  await eventually(() => page.locator(".faults").textContent()).toBe("Line 2: this bracket is not closed");
+  await writeSource(page, "# gated: two equations\nz_t = σ(W_z [x_t, h_{t-1}] + b_z)\nh_t = z_t ∘ k_{t-1}\n");
+  await eventually(() => page.locator(".cm-lintRange-error").allTextContents()).toEqual(["k_"]);
+  await writeSource(page, "# gated: two equations\nz_t = σ(W_z [x_t, h_{t-1}] + b_z)\nh_t = z_t ∘ h_{t-1} + W x_t\n");
+  await eventually(() => page.locator(".faults").textContent()).toBe("");
+  await press(page, "Share");
+  await eventually(() => page.url()).toMatch(/#cell=gated\.[\w-]+$/);
+  const { hash } = new URL(page.url());
+  expect(complaints).toEqual([]);
+  await page.close();
+
+  const { page: other, complaints: others } = await openPlayground(browser, site, { hash });
+  await other.locator(".diagram .part-gate").first().waitFor();
+  expect(await other.getByRole("button", { name: "Run it" }).count()).toBe(0);
+  await press(other, "Train");
+  await eventually(() => figureOf(other, "Step")).toBeGreaterThanOrEqual(1);
+  expect(others).toEqual([]);
+  await other.close();
+});
+
 test("an operator on tensors and a misspelt name are told with what to write instead", async () => {
   const { page } = await openPlayground(browser, site);
   const fault = page.locator(".faults");

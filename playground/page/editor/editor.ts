@@ -10,10 +10,12 @@ import { defaultKeymap, history, historyKeymap, isolateHistory } from "@codemirr
 import { javascript } from "@codemirror/lang-javascript";
 import { bracketMatching, indentOnInput, syntaxHighlighting } from "@codemirror/language";
 import { lintGutter, setDiagnostics } from "@codemirror/lint";
-import { EditorState, Transaction } from "@codemirror/state";
+import { Compartment, EditorState, Transaction } from "@codemirror/state";
 import { drawSelection, EditorView, highlightActiveLine, keymap, lineNumbers } from "@codemirror/view";
 import { classHighlighter } from "@lezer/highlight";
 import type { SourceFault } from "../../sandbox/messages.ts";
+import { isEquations } from "../equations-cell.ts";
+import { equationLanguage } from "./equation-language.ts";
 import { type PlacedFault, placeOf } from "./fault-place.ts";
 
 export interface Editor {
@@ -36,7 +38,11 @@ export interface EditorEvents {
   readonly onLine: (line: number) => void;
 }
 
+const [code, equations] = [javascript({ typescript: true }), equationLanguage()];
+const languageOf = (source: string) => (isEquations(source) ? equations : code);
+
 export function createEditor({ onEdit, onLine }: EditorEvents): Editor {
+  const language = new Compartment();
   let names: readonly string[] = [];
   /** Of the cells that are not shown. */
   const states = new Map<number, EditorState>();
@@ -58,14 +64,20 @@ export function createEditor({ onEdit, onLine }: EditorEvents): Editor {
     highlightActiveLine(),
     autocompletion({ override: [complete] }),
     keymap.of([...closeBracketsKeymap, ...defaultKeymap, ...historyKeymap, ...completionKeymap]),
-    javascript({ typescript: true }),
+    language.of(languageOf("")),
     syntaxHighlighting(classHighlighter),
     EditorView.contentAttributes.of({ "aria-label": "Source of the cell", tabindex: "0", spellcheck: "false" }),
     EditorView.updateListener.of(({ docChanged, selectionSet, state }) => {
       if (docChanged) onEdit(state.doc.toString());
+      // An update cannot begin within one.
+      if (docChanged) queueMicrotask(() => matchLanguage(view.state.doc.toString()));
       if (docChanged || selectionSet) onLine(state.doc.lineAt(state.selection.main.head).number);
     }),
   ];
+  const matchLanguage = (source: string) => {
+    const wanted = languageOf(source);
+    if (language.get(view.state) !== wanted) view.dispatch({ effects: language.reconfigure(wanted) });
+  };
   const view = new EditorView({ state: EditorState.create({ extensions }) });
 
   return {
@@ -82,6 +94,7 @@ export function createEditor({ onEdit, onLine }: EditorEvents): Editor {
           changes: { from: 0, to: doc.length, insert: source },
           annotations: [isolateHistory.of("full"), Transaction.userEvent.of("input.replace")],
         });
+      matchLanguage(source);
       // The step itself stands last.
       view.dispatch({ effects: EditorView.scrollIntoView(source.length, { y: "end" }) });
     },

@@ -1,5 +1,6 @@
 /** @file The cell: tabs of the cells that are compared, the editor with its faults, and the drawing. */
-import type { TracedCell } from "../../../compiler/dsl/traced-cell.ts";
+import type { CellTrace, TracedCell } from "../../../compiler/dsl/traced-cell.ts";
+import { cellText } from "../../../interchange/equations/write.ts";
 import type { SourceFault } from "../../sandbox/messages.ts";
 import { arrange } from "../diagram/arrange.ts";
 import { diagramOf } from "../diagram/diagram.ts";
@@ -8,9 +9,10 @@ import { gateColours } from "../diagram/gate-colours.ts";
 import { button, h } from "../dom.ts";
 import { createEditor } from "../editor/editor.ts";
 import { equationsView } from "../equations/equations-view.ts";
+import { isEquations } from "../equations-cell.ts";
 import { presets } from "../presets.ts";
 import type { Sandbox } from "../sandbox-client.ts";
-import type { Training } from "../session/training.ts";
+import { messageOf, type Training } from "../session/training.ts";
 import { mostCells, type Workspace } from "../session/workspace.ts";
 import { cellTabs } from "./cell-tabs.ts";
 import { menu } from "./field.ts";
@@ -46,8 +48,18 @@ export function cellPanel(workspace: Workspace, training: Training, sandbox: San
     drawing.classList.toggle("outdated", found !== undefined);
     equations.outdate(found !== undefined);
   };
+  let trace: CellTrace | undefined;
+  const asEquations = button("As equations", () => {
+    if (trace === undefined) return;
+    try {
+      workspace.edit(`# ${workspace.activeCell.name}:\n${cellText(trace)}`);
+    } catch (error) {
+      showFault({ message: messageOf(error) });
+    }
+  });
+  asEquations.title = "Writes the cell as equations in place of its code, where that is possible";
   const showCell = (traced: TracedCell) => {
-    const [trace] = traced.traces;
+    [trace] = traced.traces;
     if (trace === undefined) return;
     const diagram = diagramOf(trace);
     const picture = draw(arrange(diagram), gateColours(trace), editor.goTo);
@@ -68,6 +80,7 @@ export function cellPanel(workspace: Workspace, training: Training, sandbox: San
     // Something newer is on its way.
     if (own !== runs || outcome.kind === "superseded") return;
     showFault(outcome.kind === "fault" ? outcome.fault : undefined);
+    asEquations.hidden = isEquations(source);
     if (outcome.kind !== "traced") return;
     showCell(outcome.traced);
     if (workspace.cells.value.some((cell) => cell.id === id && cell.source === source))
@@ -107,7 +120,7 @@ export function cellPanel(workspace: Workspace, training: Training, sandbox: San
   return h(
     "div",
     { class: "cell-panel" },
-    h("div", { class: "cell-bar" }, cellTabs(workspace), startFrom, compare),
+    h("div", { class: "cell-bar" }, cellTabs(workspace), startFrom, compare, asEquations),
     drawing,
     equations.element,
     startedLine(workspace),
