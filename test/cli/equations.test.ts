@@ -3,10 +3,10 @@ import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { decodeModel } from "../../entries/files.ts";
 import { textOf } from "../interchange/equations/cells.ts";
-import { run, start, Workspace } from "./run.ts";
+import { run, Workspace } from "./run.ts";
 
 let space: Workspace;
-const gated = "z = σ(W_z [x, h] + b_z)\nn = tanh(W_n [x, h] + b_n)\nh' = z ∘ h + (1 - z) ∘ n\n";
+const gated = "z = σ(W_z [x, h] + b_z)\nfresh = tanh(W_n [x, h] + b_n)\nh' = z ∘ h + (1 - z) ∘ fresh\n";
 
 beforeAll(() => {
   space = new Workspace({
@@ -41,7 +41,7 @@ test("its model leaves as JAX with the equations as comments", async () => {
   const { code, stderr } = await run("export", model, "--to", "jax", "--cell", cell, "--out", space.file("jax"));
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   const source = readFileSync(space.file("jax/model.py"), "utf8");
-  expect(source).toContain("    # n = tanh(W_n [x, h] + b_n)\n    n = jnp.tanh(");
+  expect(source).toContain("    # fresh = tanh(W_n [x, h] + b_n)\n    fresh = jnp.tanh(");
 });
 
 test.each([
@@ -53,6 +53,7 @@ test.each([
     "                        ^",
   ],
 ])("%s", async (file, line, text, caret) => {
-  const outcome = await start(space.path, ["check", file, "--seed", "1", "--units", "2", "--features", "1"]);
-  expect(outcome).toMatchObject({ code: 2, stdout: "", stderr: `cellgrad: ${line}\n${text}\n${caret}\n` });
+  const outcome = await run("check", space.file(file), "--seed", "1", "--units", "2", "--features", "1");
+  expect(outcome).toMatchObject({ code: 2, stdout: "" });
+  expect(outcome.stderr.replaceAll(`${space.path}/`, "")).toBe(`cellgrad: ${line}\n${text}\n${caret}\n`);
 });
