@@ -44,7 +44,7 @@ export function checkChunks(where: string, choice: ChunkChoice): void {
 
 /** The graph with all loops over matrix memories in chunks. The same graph, if there are none. */
 export function chunkwise(graph: Graph, choice: ChunkChoice = "auto"): Graph {
-  if (choice === "never" || !hasMemory(graph, choice)) return graph;
+  if (!hasMemory(graph, choice)) return graph;
   return rewriteGraph(graph, () => ({ scan: ({ attrs }, _, operands) => chunkedScan(attrs, operands, choice) }));
 }
 

@@ -125,7 +125,11 @@ export const recurrenceMutants: readonly Mutant[] = [
     [onChunkedTraining],
     [
       ["small memories run in chunks too", "if (width < leastWidth) return undefined;", ""],
-      ["chunks cannot be turned off", 'choice === "never" || !hasMemory', "!hasMemory"],
+      [
+        "chunks cannot be turned off",
+        'return choice === "never" ? undefined : choice;',
+        'return choice === "never" ? mostSteps : choice;',
+      ],
     ],
   ),
   ...changed(

@@ -87,6 +87,11 @@ test("memories of 32 keys and values or more run in chunks by themselves", () =>
     });
     return lines;
   };
+  gradientStep(networkOf(mlstm() as CellDefinition, 64), "f32", undefined, (loss) => {
+    expect(chunkwise(loss)).not.toBe(loss);
+    expect(chunkwise(loss, "never")).toBe(loss);
+    return loss;
+  });
   expect(linesOf(128)).toEqual(["mlstm: state/layers/0/C in chunks of 64 steps"]);
   expect(linesOf(32)).toEqual(["mlstm: state/layers/0/C in chunks of 16 steps"]);
   expect(linesOf(16)).toEqual([
