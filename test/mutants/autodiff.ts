@@ -150,7 +150,11 @@ export const autodiffMutants: readonly Mutant[] = [
       ["what derivative rules compute is stored", "id < ownNodes && ", ""],
       ["random bits are stored", 'if (op === "randomBits") return true;', ""],
       ["views are stored", 'entryOf(op as TableOp).kind === "view"', "false"],
-      ["1 - z is stored beside z", "if (isPlainArithmetic(graph, id) && available(id, id)) residuals.delete(id);", ""],
+      [
+        "1 - z is stored beside z",
+        "if (isPlainArithmetic(graph, id) && !compared.has(id) && available(id, id)) residuals.delete(id);",
+        "",
+      ],
     ],
   ),
   ...changed(
