@@ -1,28 +1,21 @@
-/**
- * @file The trainer stores parameters, optimizer slots and carried state on a device and enqueues one training step per
- * batch. Only three numbers per step are read back, asynchronously: callers keep a few steps in flight.
- */
-import type { Shape } from "../compiler/graph/dim.ts";
-import { at, expectArgument, InternalError, inWords, UserError } from "../compiler/graph/errors.ts";
-import { inputName } from "../compiler/graph/graph.ts";
+import { at, expectArgument, inWords, UserError } from "../compiler/graph/errors.ts";
 import { type NdArray, scalar, sizeOfNumbers, zeros } from "../compiler/graph/ndarray.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
-import type { Tuning } from "../compiler/plan/tuning.ts";
-import type { Device, DeviceArray, Executable, KernelProfile } from "../devices/device.ts";
-import { packArrays, partsOf, shapesOf, unpackArray } from "./arena.ts";
+import type { Device, DeviceArray, KernelProfile } from "../devices/device.ts";
+import { packArrays, shapesOf, unpackArray } from "./arena.ts";
 import { inputsOf, type PredictionBatch, type TrainingBatch } from "./batch-inputs.ts";
 import { type Checkpoint, carriedState, keptShape, keptValue } from "./checkpoint.ts";
 import { isFiniteInF32 } from "./files/finite-model.ts";
 import type { Segmentation } from "./forms/in-segments.ts";
+import { type AnyBatches, GraphsOnDemand } from "./graphs-on-demand.ts";
+import { type Held, heldOf, zeroStates } from "./held-arrays.ts";
 import { initialize } from "./initialize.ts";
-import { meanOfBatches } from "./loss-parts.ts";
 import { lossRewrite } from "./loss-rewrite.ts";
-import { checkBudget, lengthOf, type TrainingPrograms, trainingPrograms } from "./memory-budget.ts";
-import { type Metric, measuredBy } from "./metrics.ts";
+import { checkBudget, type TrainingPrograms, trainingPrograms } from "./memory-budget.ts";
 import type { Network } from "./networks.ts";
 import type { Objective } from "./objective.ts";
 import { adam } from "./optimizers/gradient-descent.ts";
-import { type PredictionGraph, type Predictions, predicted, predictionGraph, readbackOf } from "./predictor.ts";
+import type { Predictions } from "./predictor.ts";
 import { checkSeed } from "./random.ts";
 import {
   type EvaluationOptions,
@@ -32,14 +25,7 @@ import {
   type TrainerOptions,
   type TrainingStepResult,
 } from "./trainer-interface.ts";
-import {
-  type BatchStepGraph,
-  evaluationStep,
-  gradientStep,
-  type LossRewrite,
-  type TrainingStep,
-  trainingStep,
-} from "./training-step.ts";
+import { type TrainingStep, trainingStep } from "./training-step.ts";
 
 export type { Checkpoint } from "./checkpoint.ts";
 export type { Predictions } from "./predictor.ts";
@@ -89,23 +75,11 @@ export async function createTrainer<Trained extends Objective = Network>(
   const compile = { schedule, tuning, precision };
   const budget = memory && checkBudget("createTrainer", memory);
   const programs = await trainingPrograms(device, network, step, update, compile, budget, rewrite);
-  const trainer = new DeviceTrainer(device, network, step, programs, checkedRate(learningRate), seed, {
-    ...{ tuning, precision, rewrite },
-  });
+  const onDemand = new GraphsOnDemand(device, network, { tuning, precision, rewrite, segments: programs.segments });
+  const trainer = new DeviceTrainer(device, network, step, programs, checkedRate(learningRate), seed, onDemand);
   trainer.setParameters(start);
   return trainer;
 }
-
-interface Compiled<Step> {
-  readonly step: Step;
-  readonly executable: Promise<Executable>;
-}
-
-type Evaluation = Compiled<BatchStepGraph>;
-
-type Held = Record<string, DeviceArray>;
-
-type AnyBatches = Iterable<TrainingBatch> | AsyncIterable<TrainingBatch>;
 
 /** The inputs of a step besides the arrays of the trainer. */
 interface Given {
@@ -123,9 +97,7 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
   readonly #device: Device;
   readonly #step: TrainingStep;
   readonly #programs: TrainingPrograms;
-  readonly #tuning: Tuning | undefined;
-  readonly #precision: TrainerOptions["precision"];
-  readonly #rewrite: LossRewrite;
+  readonly #onDemand: GraphsOnDemand;
   /** The arrays that a step replaces, by the name of its input; includes the carried state once B is known. */
   #held: Held = {};
   /** Seed of the random numbers of the loss, if any. */
@@ -138,11 +110,6 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
   #stopped: Given | undefined;
   #restores = 0;
   #isDestroyed = false;
-  /** Compiled evaluations of the loss and of metrics, by the length of sequences that are cut into segments. */
-  readonly #evaluations = new Map<Metric | undefined, Map<number | undefined, Evaluation>>();
-  #prediction: Compiled<PredictionGraph> | undefined;
-  readonly #gradients = new Map<number | undefined, Compiled<ReturnType<typeof gradientStep>>>();
-
   constructor(
     device: Device,
     network: Trained,
@@ -150,15 +117,13 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
     programs: TrainingPrograms,
     rate: number,
     seed: number,
-    { tuning, precision, rewrite }: Pick<TrainerOptions, "tuning" | "precision"> & { readonly rewrite: LossRewrite },
+    onDemand: GraphsOnDemand,
   ) {
     this.network = network;
     this.#device = device;
     this.#step = step;
     this.#programs = programs;
-    this.#tuning = tuning;
-    this.#precision = precision;
-    this.#rewrite = rewrite;
+    this.#onDemand = onDemand;
     this.#rate = rate;
     this.#seed = step.isSeeded ? { seed: scalar(seed, "u32") } : {};
   }
@@ -330,106 +295,25 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
     expectArgument(isWalked, "evaluate: the argument", batches, "batches, such as a list of them");
     const given = parameters && this.#uploaded(packArrays(parameters, this.#step.arena));
     try {
-      return await this.#meanOver(batches, metric, () => given ?? heldOf(this.#held, "parameters"));
+      return await this.#onDemand.meanOver(batches, metric, () => given ?? heldOf(this.#held, "parameters"));
     } finally {
       given?.destroy();
     }
   };
 
-  #meanOver = async (batches: AnyBatches, metric: Metric | undefined, weights: () => DeviceArray): Promise<number> => {
-    let state: Held = {};
-    let size: number | undefined;
-    const found: Promise<Float64Array>[] = [];
-    try {
-      for await (const batch of batches) {
-        const { inputs, rows } = inputsOf(this.network, batch, this.#evaluationOf(metric, undefined).step.indices);
-        const { step, executable: compiling } = this.#evaluationOf(metric, this.#segmentsOf(inputs));
-        const executable = await compiling;
-        if (batch.fresh || rows !== size) {
-          for (const array of Object.values(state)) array.destroy();
-          state = zeroStates(this.#device, this.network.stateShapes, rows);
-          size = rows;
-        }
-        const outputs = executable.run({ parameters: weights(), ...state, ...inputs });
-        state = Object.fromEntries(Object.entries(step.donate).map(([name, index]) => [name, at(outputs, index)]));
-        at(outputs, step.outputs.loss ?? -1).destroy();
-        found.push(readAll(at(outputs, step.outputs.means ?? -1)));
-        // A few steps in flight keep the device busy; more would only use memory.
-        await found[found.length - 4];
-      }
-    } finally {
-      for (const array of Object.values(state)) array.destroy();
-    }
-    if (found.length === 0) throw new UserError("evaluate: got no batches; hold out more data");
-    return meanOfBatches(await Promise.all(found));
-  };
-
   predict = async (batch: PredictionBatch): Promise<Predictions> => {
     this.#use();
-    this.#prediction ??= this.#compiled(predictionGraph("predict", this.network), readbackOf);
-    const { step, executable } = this.#prediction;
-    const known = Object.keys(this.network.batch);
-    return predicted(await executable, step, heldOf(this.#held, "parameters"), batch, known);
+    return this.#onDemand.predict(batch, () => heldOf(this.#held, "parameters"));
   };
 
   gradients = async (batch: TrainingBatch): Promise<Record<string, NdArray>> => {
     this.#use();
-    const { inputs, rows } = inputsOf(this.network, batch, this.#step.indices);
-    const segments = this.#segmentsOf(inputs);
-    const { step, executable: compiling } = foundOrMade(this.#gradients, segments?.length, () => {
-      const made = gradientStep(this.network, this.#precision, segments, this.#rewrite);
-      return this.#compiled(made, () => [0], this.#precision);
+    return this.#onDemand.gradients(batch, this.#step.indices, (rows) => {
+      this.#use();
+      const isCarried = !batch.fresh && rows === this.#batch;
+      return { arrays: this.#held, isCarried, seed: this.#seed };
     });
-    const executable = await compiling;
-    this.#use();
-    const isCarried = !batch.fresh && rows === this.#batch;
-    const zero = isCarried ? {} : zeroStates(this.#device, this.network.stateShapes, rows);
-    const names = step.graph.inputs.map((id) => inputName(step.graph, id));
-    const held = Object.entries(this.#held).filter(([name]) => names.includes(name));
-    const outputs = executable.run({
-      ...Object.fromEntries(held),
-      ...zero,
-      ...(step.isSeeded ? this.#seed : {}),
-      ...inputs,
-    });
-    for (const array of Object.values(zero)) array.destroy();
-    const flat = at(outputs, 0);
-    const numbers = await flat.read();
-    flat.destroy();
-    return unpackArray(numbers, step.arena);
   };
-
-  #compiled<Step extends Pick<PredictionGraph, "graph" | "arena">>(
-    step: Step,
-    readback: (step: Step) => readonly number[],
-    precision?: TrainerOptions["precision"],
-  ): Compiled<Step> {
-    const parts = partsOf(step.graph, step.arena);
-    const options = { tuning: this.#tuning, readback: readback(step), precision, parts };
-    return { step, executable: this.#device.compile(step.graph, options) };
-  }
-
-  /** The segments of a batch's sequences, if they are longer than one. */
-  #segmentsOf(inputs: Readonly<Record<string, NdArray>>): Segmentation | undefined {
-    const { segments } = this.#programs;
-    const length = segments && lengthOf(this.network, inputs);
-    if (segments === undefined || length === undefined || length <= segments.steps) return undefined;
-    return { length, steps: segments.steps };
-  }
-
-  #evaluationOf(metric: Metric | undefined, segments: Segmentation | undefined): Evaluation {
-    const byLength = foundOrMade(this.#evaluations, metric, () => new Map<number | undefined, Evaluation>());
-    return foundOrMade(byLength, segments?.length, () => {
-      const step = evaluationStep(metric === undefined ? this.network : measuredBy(this.network, metric), segments);
-      const executable = this.#device.compile(step.graph, {
-        tuning: this.#tuning,
-        donate: step.donate,
-        parts: partsOf(step.graph, step.arena),
-        readback: [step.outputs.means ?? 0],
-      });
-      return { step, executable };
-    });
-  }
 
   parameters = async (): Promise<Record<string, NdArray>> => {
     this.#use();
@@ -446,43 +330,8 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
     for (const array of Object.values(this.#held)) array.destroy();
     this.#held = {};
     this.#programs.destroy();
-    // A failed compilation has nothing to free, and its error was reported to the caller.
-    const evaluations = [...this.#evaluations.values()].flatMap((byLength) => [...byLength.values()]);
-    for (const uses of [...evaluations, this.#prediction, ...this.#gradients.values()])
-      void uses?.executable.then(
-        (compiled) => compiled.destroy(),
-        () => {},
-      );
-    this.#evaluations.clear();
+    this.#onDemand.destroy();
   };
-}
-
-function foundOrMade<K, V>(map: Map<K, V>, key: K, make: () => V): V {
-  const value = map.get(key) ?? make();
-  map.set(key, value);
-  return value;
-}
-
-function heldOf(held: Held, name: string): DeviceArray {
-  const array = held[name];
-  if (array === undefined) throw new InternalError(`the trainer holds no ${name}`);
-  return array;
-}
-
-/** Zeros [B, …] for every state, by the name of its input. */
-export function zeroStates(device: Device, shapes: Readonly<Record<string, Shape>>, batch: number): Held {
-  return Object.fromEntries(
-    Object.entries(shapes).map(([name, shape]) => [
-      `state/${name}`,
-      device.upload(zeros([batch, ...shape.map(Number)])),
-    ]),
-  );
-}
-
-async function readAll(array: DeviceArray): Promise<Float64Array> {
-  const { data } = await array.read();
-  array.destroy();
-  return data;
 }
 
 function checkedRate(value: number): number {

@@ -22,12 +22,13 @@ import { inputsOf } from "./batch-inputs.ts";
 import { keptShape } from "./checkpoint.ts";
 import type { Batch } from "./data/batches.ts";
 import type { Tuned } from "./files/tuned.ts";
+import { zeroStates } from "./held-arrays.ts";
 import { initialize } from "./initialize.ts";
 import { lossRewrite } from "./loss-rewrite.ts";
 import type { Network } from "./networks.ts";
 import { adam } from "./optimizers/gradient-descent.ts";
 import { ofUpdate, type UpdateOptions } from "./optimizers/update.ts";
-import { type TrainerOptions, zeroStates } from "./trainer.ts";
+import type { TrainerOptions } from "./trainer.ts";
 import { type TrainingStep, trainingStep } from "./training-step.ts";
 
 /** Options of `tune`; the update and `schedule` must be those of the trainer that will use the tuning. */

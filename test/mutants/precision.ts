@@ -150,10 +150,16 @@ export const precisionMutants: readonly Mutant[] = [
         "const compile = { schedule, tuning, precision };",
         "const compile = { schedule, tuning };",
       ],
+    ],
+  ),
+  ...changed(
+    "train/graphs-on-demand.ts",
+    [onTraining],
+    [
       [
         "gradients are those of f32",
-        "gradientStep(this.network, this.#precision, segments, this.#rewrite)",
-        'gradientStep(this.network, "f32", segments, this.#rewrite)',
+        "gradientStep(this.#network, this.#options.precision,",
+        'gradientStep(this.#network, "f32",',
       ],
     ],
   ),

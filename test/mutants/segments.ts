@@ -50,7 +50,7 @@ export const segmentMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "train/trainer.ts",
+    "train/graphs-on-demand.ts",
     [onSegments],
     [
       [

@@ -31,8 +31,12 @@ export const trainingMutants: readonly Mutant[] = [
   ...changed(
     "train/trainer.ts",
     ["test/package/wrong-arguments.test.ts"],
+    [["a trainer is used after its end", "if (this.#isDestroyed) throw", "if (this.#count < 0) throw"]],
+  ),
+  ...changed(
+    "train/graphs-on-demand.ts",
+    ["test/package/wrong-arguments.test.ts"],
     [
-      ["a trainer is used after its end", "if (this.#isDestroyed) throw", "if (this.#count < 0) throw"],
       [
         "batches may only be at hand",
         "for await (const batch of batches)",

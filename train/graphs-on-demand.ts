@@ -1,0 +1,189 @@
+/**
+ * @file Graphs of a trainer beside its step, compiled when they are first asked for: losses and metrics of batches,
+ * predictions, and gradients.
+ */
+import { at, UserError } from "../compiler/graph/errors.ts";
+import { inputName } from "../compiler/graph/graph.ts";
+import type { NdArray } from "../compiler/graph/ndarray.ts";
+import type { Tuning } from "../compiler/plan/tuning.ts";
+import type { Device, DeviceArray, Executable } from "../devices/device.ts";
+import { partsOf, unpackArray } from "./arena.ts";
+import { inputsOf, type PredictionBatch, type TrainingBatch } from "./batch-inputs.ts";
+import type { Segmentation } from "./forms/in-segments.ts";
+import { type Held, zeroStates } from "./held-arrays.ts";
+import { meanOfBatches } from "./loss-parts.ts";
+import { lengthOf } from "./memory-budget.ts";
+import { type Metric, measuredBy } from "./metrics.ts";
+import type { Objective } from "./objective.ts";
+import { type PredictionGraph, type Predictions, predicted, predictionGraph, readbackOf } from "./predictor.ts";
+import type { TrainerOptions } from "./trainer-interface.ts";
+import {
+  type BatchStepGraph,
+  evaluationStep,
+  gradientStep,
+  type LossRewrite,
+  type TrainingStep,
+} from "./training-step.ts";
+
+interface Compiled<Step> {
+  readonly step: Step;
+  readonly executable: Promise<Executable>;
+}
+
+type Evaluation = Compiled<BatchStepGraph>;
+
+export type AnyBatches = Iterable<TrainingBatch> | AsyncIterable<TrainingBatch>;
+
+/** What gradients are computed from. */
+interface TrainerState {
+  readonly arrays: Held;
+  /** Whether the batch goes on from the state that is held. */
+  readonly isCarried: boolean;
+  /** Seed of the random numbers of the loss, if any. */
+  readonly seed: Readonly<Record<string, NdArray>>;
+}
+
+/** How the graphs are made and compiled. */
+interface OnDemandOptions extends Pick<TrainerOptions, "precision"> {
+  readonly tuning: Tuning | undefined;
+  readonly rewrite: LossRewrite;
+  /** How long sequences are cut, within a memory budget. */
+  readonly segments: Segmentation | undefined;
+}
+
+export class GraphsOnDemand {
+  readonly #device: Device;
+  readonly #network: Objective;
+  readonly #options: OnDemandOptions;
+  /** Compiled evaluations of the loss and of metrics, by the length of sequences that are cut into segments. */
+  readonly #evaluations = new Map<Metric | undefined, Map<number | undefined, Evaluation>>();
+  #prediction: Compiled<PredictionGraph> | undefined;
+  readonly #gradients = new Map<number | undefined, Compiled<ReturnType<typeof gradientStep>>>();
+
+  constructor(device: Device, network: Objective, options: OnDemandOptions) {
+    this.#device = device;
+    this.#network = network;
+    this.#options = options;
+  }
+
+  /** The mean of the loss, or of a metric, over batches. `weights`: the parameters in one array, or in parts. */
+  meanOver = async (batches: AnyBatches, metric: Metric | undefined, weights: () => DeviceArray): Promise<number> => {
+    let state: Held = {};
+    let size: number | undefined;
+    const found: Promise<Float64Array>[] = [];
+    try {
+      for await (const batch of batches) {
+        const { inputs, rows } = inputsOf(this.#network, batch, this.#evaluationOf(metric, undefined).step.indices);
+        const { step, executable: compiling } = this.#evaluationOf(metric, this.#segmentsOf(inputs));
+        const executable = await compiling;
+        if (batch.fresh || rows !== size) {
+          for (const array of Object.values(state)) array.destroy();
+          state = zeroStates(this.#device, this.#network.stateShapes, rows);
+          size = rows;
+        }
+        const outputs = executable.run({ parameters: weights(), ...state, ...inputs });
+        state = Object.fromEntries(Object.entries(step.donate).map(([name, index]) => [name, at(outputs, index)]));
+        at(outputs, step.outputs.loss ?? -1).destroy();
+        found.push(readAll(at(outputs, step.outputs.means ?? -1)));
+        // A few steps in flight keep the device busy; more would only use memory.
+        await found[found.length - 4];
+      }
+    } finally {
+      for (const array of Object.values(state)) array.destroy();
+    }
+    if (found.length === 0) throw new UserError("evaluate: got no batches; hold out more data");
+    return meanOfBatches(await Promise.all(found));
+  };
+
+  predict = async (batch: PredictionBatch, weights: () => DeviceArray): Promise<Predictions> => {
+    this.#prediction ??= this.#compiled(predictionGraph("predict", this.#network), readbackOf);
+    const { step, executable } = this.#prediction;
+    const known = Object.keys(this.#network.batch);
+    return predicted(await executable, step, weights(), batch, known);
+  };
+
+  /** The gradient of each parameter, by path. `stateOf` gives the arrays of the moment at which the graph is ready. */
+  gradients = async (
+    batch: TrainingBatch,
+    indices: TrainingStep["indices"],
+    stateOf: (rows: number) => TrainerState,
+  ): Promise<Record<string, NdArray>> => {
+    const { inputs, rows } = inputsOf(this.#network, batch, indices);
+    const segments = this.#segmentsOf(inputs);
+    const { step, executable: compiling } = foundOrMade(this.#gradients, segments?.length, () => {
+      const made = gradientStep(this.#network, this.#options.precision, segments, this.#options.rewrite);
+      return this.#compiled(made, () => [0], this.#options.precision);
+    });
+    const executable = await compiling;
+    const { arrays, isCarried, seed } = stateOf(rows);
+    const zero = isCarried ? {} : zeroStates(this.#device, this.#network.stateShapes, rows);
+    const names = step.graph.inputs.map((id) => inputName(step.graph, id));
+    const held = Object.entries(arrays).filter(([name]) => names.includes(name));
+    const outputs = executable.run({
+      ...Object.fromEntries(held),
+      ...zero,
+      ...(step.isSeeded ? seed : {}),
+      ...inputs,
+    });
+    for (const array of Object.values(zero)) array.destroy();
+    const flat = at(outputs, 0);
+    const numbers = await flat.read();
+    flat.destroy();
+    return unpackArray(numbers, step.arena);
+  };
+
+  #compiled<Step extends Pick<PredictionGraph, "graph" | "arena">>(
+    step: Step,
+    readback: (step: Step) => readonly number[],
+    precision?: TrainerOptions["precision"],
+  ): Compiled<Step> {
+    const parts = partsOf(step.graph, step.arena);
+    const options = { tuning: this.#options.tuning, readback: readback(step), precision, parts };
+    return { step, executable: this.#device.compile(step.graph, options) };
+  }
+
+  /** The segments of a batch's sequences, if they are longer than one. */
+  #segmentsOf(inputs: Readonly<Record<string, NdArray>>): Segmentation | undefined {
+    const { segments } = this.#options;
+    const length = segments && lengthOf(this.#network, inputs);
+    if (segments === undefined || length === undefined || length <= segments.steps) return undefined;
+    return { length, steps: segments.steps };
+  }
+
+  #evaluationOf(metric: Metric | undefined, segments: Segmentation | undefined): Evaluation {
+    const byLength = foundOrMade(this.#evaluations, metric, () => new Map<number | undefined, Evaluation>());
+    return foundOrMade(byLength, segments?.length, () => {
+      const step = evaluationStep(metric === undefined ? this.#network : measuredBy(this.#network, metric), segments);
+      const executable = this.#device.compile(step.graph, {
+        tuning: this.#options.tuning,
+        donate: step.donate,
+        parts: partsOf(step.graph, step.arena),
+        readback: [step.outputs.means ?? 0],
+      });
+      return { step, executable };
+    });
+  }
+
+  destroy(): void {
+    // A failed compilation has nothing to free, and its error was reported to the caller.
+    const evaluations = [...this.#evaluations.values()].flatMap((byLength) => [...byLength.values()]);
+    for (const uses of [...evaluations, this.#prediction, ...this.#gradients.values()])
+      void uses?.executable.then(
+        (compiled) => compiled.destroy(),
+        () => {},
+      );
+    this.#evaluations.clear();
+  }
+}
+
+function foundOrMade<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  const value = map.get(key) ?? make();
+  map.set(key, value);
+  return value;
+}
+
+async function readAll(array: DeviceArray): Promise<Float64Array> {
+  const { data } = await array.read();
+  array.destroy();
+  return data;
+}
