@@ -1,5 +1,6 @@
 /** @file The grid of cells and sizes: a language model with one recurrent layer, as the other benchmarks have it. */
 import { layerNormLstm } from "../../cells/layer-norm-lstm.ts";
+import { minGru } from "../../cells/min-gru.ts";
 import { rnn } from "../../cells/rnn.ts";
 import type { Precision } from "../../devices/device.ts";
 import minimalGatedUnit from "../../examples/minimal-gated-unit.ts";
@@ -8,11 +9,13 @@ import { languageModel } from "../../train/networks.ts";
 import { type TrainingStep, trainingStep } from "../../train/training-step.ts";
 
 export const cellNames = ["rnn", "lstm", "gru", "minimal-gated-unit", "layer-norm-lstm"] as const;
-export type IsaCell = (typeof cellNames)[number];
+/** Cells that are counted only if they are named: their states are affine. */
+export const otherCells = ["min-gru"] as const;
+export type IsaCell = (typeof cellNames)[number] | (typeof otherCells)[number];
 
 export const allUnits = [32, 64, 128, 256, 512, 1024] as const;
 export const allBatches = [1, 16, 256] as const;
-/** Steps of the sequence. Kernels outside the time loop are counted once and divided by it. */
+/** Steps of the sequence, unless told otherwise. Kernels outside the time loop are counted once and divided by it. */
 export const steps = 32;
 /** Tokens, and components of an embedded one: the input of the cell. */
 export const vocabulary = 64;
@@ -23,6 +26,7 @@ const definitions: Readonly<Record<IsaCell, CellDefinition>> = {
   gru: gru as CellDefinition,
   "minimal-gated-unit": minimalGatedUnit as CellDefinition,
   "layer-norm-lstm": layerNormLstm as CellDefinition,
+  "min-gru": minGru as CellDefinition,
 };
 
 export function stepOf(cell: IsaCell, units: number, precision: Precision = "f32"): TrainingStep {

@@ -1,9 +1,10 @@
 /**
  * @file The child process under AMD's driver: lowers the training step of one cell as for any GPU adapter, writes the
- * program as JSON, and compiles its kernels one at a time. node compile.mjs CELL UNITS FILE PRECISION
+ * program as JSON, and compiles its kernels one at a time. node compile.mjs CELL UNITS FILE PRECISION SCHEDULE
  */
 import { writeFileSync } from "node:fs";
 import { buildProgram } from "../../compiler/compile.ts";
+import { scanScheduleNames } from "../../compiler/plan/scan/names.ts";
 import { GpuContext } from "../../runtime/context.ts";
 import { requestDevice } from "../../runtime/host.ts";
 import { layoutEntries } from "../../runtime/pipelines.ts";
@@ -11,10 +12,11 @@ import { withPhaseOutputs } from "../../train/compile-step.ts";
 import { type IsaCell, stepOf } from "./cells.ts";
 import { kernelMarker } from "./listing.ts";
 
-const [cell, units, file, named] = process.argv.slice(2);
+const [cell, units, file, named, asked] = process.argv.slice(2);
 if (cell === undefined || units === undefined || file === undefined)
-  throw new Error("node compile.mjs CELL UNITS FILE PRECISION");
+  throw new Error("node compile.mjs CELL UNITS FILE PRECISION SCHEDULE");
 const precision = named === "mixed" ? "mixed" : "f32";
+const schedule = scanScheduleNames.find((name) => name === asked) ?? "auto";
 
 // No kernel can run here, so the device is not asked which invocations are neighbours: on AMD's chips, those of a wave are.
 const { host, device } = await requestDevice("gpu");
@@ -23,7 +25,7 @@ const step = stepOf(cell as IsaCell, Number(units), precision);
 const { graph, forward, backward } = withPhaseOutputs(step);
 const program = buildProgram(graph, {
   donate: step.donate,
-  precision,
+  ...{ precision, schedule },
   phases: { forward: [forward], backward: [backward] },
   ...context.compileLimits,
 });

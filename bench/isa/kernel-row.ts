@@ -1,5 +1,5 @@
 /** @file One kernel of a program at one batch size: what it does in a step of the sequence, by its machine code. */
-import type { DimSizes } from "../../compiler/graph/dim.ts";
+import { type DimSizes, evaluateDim } from "../../compiler/graph/dim.ts";
 import type { Phase, Program } from "../../compiler/plan/program.ts";
 import { evaluateSize, workgroupsOf } from "../../runtime/walk.ts";
 import type { IsaCell } from "./cells.ts";
@@ -36,6 +36,9 @@ export interface KernelRow {
   readonly acoLatency: number;
   readonly acoInverseThroughput: number;
   readonly cyclesPerStep?: number;
+  /** Of the whole sequence, with the gaps between dispatches: what the kernel adds to the critical path. */
+  readonly cyclesOfSequence?: number;
+  readonly barriersOfSequence?: number;
   readonly bound?: BoundName | "dispatch";
   /** Cycles of each bound in a step. */
   readonly bounds?: Bounds;
@@ -156,6 +159,12 @@ function measured(
   const perStep = kernel.chunked ? 1 : runs / sizes.T;
   const [bound, cycles] = largestOf(bounds);
   const gap = (chip.latency.dispatch * runs) / sizes.T;
+  /**
+   * Steps that the kernel walks, or times that it runs. A loop inside a chunk of time has a length of its own, and one
+   * whose workgroups the device counts is a fallback: there are none.
+   */
+  const walks = dispatch.chunks === undefined ? runs : evaluateDim(dispatch.chunks.length, sizes);
+  const walked = dispatch.indirect === undefined ? walks : 0;
   const hotBlocks = work.flatMap(({ run, groups }) => {
     const block = hotBlockOf(code, run);
     return block === undefined ? [] : [{ block, fma: groups * block.runs * block.fma }];
@@ -170,6 +179,8 @@ function measured(
   return {
     ...{ flopsPlanned, flopsDone },
     cyclesPerStep: cycles * perStep + gap,
+    cyclesOfSequence: cycles * walked + chip.latency.dispatch * runs,
+    barriersOfSequence: (slowest.counts.barriers / slowest.waves) * walked,
     bound: gap > cycles * perStep ? "dispatch" : bound,
     bounds: Object.fromEntries(boundNames.map((name) => [name, bounds[name] * perStep])) as Bounds,
     ...{ level, footprintBytes },

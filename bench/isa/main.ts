@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Program } from "../../compiler/plan/program.ts";
 import { UsageError } from "../options.ts";
-import { type IsaCell, steps } from "./cells.ts";
+import type { IsaCell } from "./cells.ts";
+import { criticalPaths } from "./critical-path.ts";
 import { dispatchesOf } from "./dispatches.ts";
 import { type Driver, findDriver, NotRun, underDriver } from "./driver.ts";
 import { type KernelRow, rowOf } from "./kernel-row.ts";
@@ -34,14 +35,21 @@ async function main(args: readonly string[]): Promise<void> {
   for (const cell of options.cells)
     for (const units of options.units) {
       say(`${cell}, ${units} units`);
-      const { rows: found, name } = await rowsOf(driver, cell, units, options);
+      if (options.schedules !== undefined) {
+        const found = [];
+        for (const schedule of options.schedules)
+          found.push([schedule, (await rowsOf(driver, cell, units, options, schedule)).rows] as const);
+        console.log(criticalPaths(found, options));
+        continue;
+      }
+      const { rows: found, name } = await rowsOf(driver, cell, units, options, "auto");
       driverName = name;
       for (const { kernel, batch, fault } of found)
         if (fault !== undefined) say(`${cell}, ${units} units, batch ${batch}, ${kernel}: not counted: ${fault}`);
       if (options.json) for (const row of found) console.log(lineOf(row));
       rows.push(...found);
     }
-  if (!options.json) console.log(tables(rows, before));
+  if (!options.json && options.schedules === undefined) console.log(tables(rows, before));
   if (options.save !== undefined) {
     const command = ["npm run bench:isa", ...(args.length > 0 ? ["--", ...args] : [])].join(" ");
     const files = save(join(bench, "results"), options.save, {
@@ -56,20 +64,26 @@ async function main(args: readonly string[]): Promise<void> {
 }
 
 /** One program serves all batch sizes: no pipeline depends on them. */
-async function rowsOf(driver: Driver, cell: IsaCell, units: number, { batches, precision }: IsaOptions) {
+async function rowsOf(
+  driver: Driver,
+  cell: IsaCell,
+  units: number,
+  { batches, precision, time }: IsaOptions,
+  schedule: string,
+) {
   const folder = mkdtempSync(join(tmpdir(), "cellgrad-isa-"));
   try {
     const file = join(folder, "program.json");
     const printed = await underDriver(
       driver,
       join(dist, "compile.mjs"),
-      [cell, String(units), file, precision],
+      [cell, String(units), file, precision, schedule],
       join(folder, "printed"),
     );
     const { program, driver: name } = JSON.parse(readFileSync(file, "utf8")) as { program: Program; driver: string };
     const listings = listingsOfAll(listingsOf(printed), program.kernels);
     const rows = batches.flatMap((batch) => {
-      const sizes = { B: batch, T: steps };
+      const sizes = { B: batch, T: time };
       return dispatchesOf(program, sizes)
         .filter(({ dispatch }) => dispatch.phase !== "update")
         .map((placed) => {

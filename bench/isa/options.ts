@@ -1,8 +1,9 @@
 /** @file Options of `npm run bench:isa`. */
 import { parseArgs } from "node:util";
+import { type ScanScheduleName, scanScheduleNames } from "../../compiler/plan/scan/names.ts";
 import type { Precision } from "../../devices/device.ts";
 import { UsageError } from "../options.ts";
-import { allBatches, allUnits, cellNames, type IsaCell } from "./cells.ts";
+import { allBatches, allUnits, cellNames, type IsaCell, otherCells, steps } from "./cells.ts";
 
 const precisions: readonly Precision[] = ["f32", "mixed"];
 
@@ -11,6 +12,10 @@ export interface IsaOptions {
   readonly units: readonly number[];
   readonly batches: readonly number[];
   readonly precision: Precision;
+  /** Steps of the sequence. */
+  readonly time: number;
+  /** Schedules to compare over the whole sequence; undefined: those that the compiler chooses, by the step. */
+  readonly schedules: readonly (ScanScheduleName | "auto")[] | undefined;
   readonly json: boolean;
   /** Start of the result files' names; undefined: none are written. */
   readonly save: string | undefined;
@@ -21,10 +26,13 @@ export interface IsaOptions {
 export const usage = `npm run bench:isa -- [options]
   What AMD's compiler makes of the kernels of a training step, with no GPU: registers, instructions of a step, and the
   cycles of a model. It is a model of one vendor's chip, not a measurement.
-  --cell A,B,…     only these cells: ${cellNames.join(" ")}
+  --cell A,B,…     only these cells: ${cellNames.join(" ")}; or ${otherCells.join(" ")}
   --units A,B,…    hidden units (default ${allUnits.join(",")})
   --batch A,B,…    rows of the batch (default ${allBatches.join(",")})
   --precision NAME f32 (default), or mixed: what is stored in f16, and weights that share registers
+  --time N         steps of the sequence (default ${steps})
+  --schedule A,B,… compares schedules over the whole sequence: cycles and barriers from its first step to its last
+                   (${["auto", ...scanScheduleNames].join(" ")})
   --json           prints one JSON object for each kernel, and no table
   --against FILE   shows an earlier run beside this one: FILE is one that --save wrote, or the output of --json
   --save           writes bench/results/isa-DATE.md and .jsonl
@@ -47,17 +55,27 @@ export function parseIsaOptions(args: readonly string[], today: string): IsaOpti
       return value;
     });
   };
-  const cells = words(values.cell) ?? cellNames;
-  if (cells.length === 0) throw new UsageError(`--cell needs a name; it takes ${cellNames.join(", ")}`);
+  const cells: readonly string[] = words(values.cell) ?? cellNames;
+  const known: readonly IsaCell[] = [...cellNames, ...otherCells];
+  if (cells.length === 0) throw new UsageError(`--cell needs a name; it takes ${known.join(", ")}`);
   for (const cell of cells)
-    if (!cellNames.some((name) => name === cell))
-      throw new UsageError(`--cell ${cell} is unknown; it takes ${cellNames.join(", ")}`);
+    if (!known.some((name) => name === cell))
+      throw new UsageError(`--cell ${cell} is unknown; it takes ${known.join(", ")}`);
+  const schedules = words(values.schedule)?.map((word) => {
+    const all = ["auto", ...scanScheduleNames] as const;
+    const schedule = all.find((name) => name === word);
+    if (schedule === undefined) throw new UsageError(`--schedule ${word} is unknown; it takes ${all.join(", ")}`);
+    return schedule;
+  });
+  const [time = steps, ...more] = numbers("time", values.time, [steps]);
+  if (more.length > 0) throw new UsageError(`--time takes one number, got ${values.time}`);
   const precision = precisions.find((name) => name === values.precision);
   if (precision === undefined)
     throw new UsageError(`--precision ${values.precision} is unknown; it takes ${precisions.join(", ")}`);
   return {
     precision,
-    cells: cellNames.filter((name) => cells.includes(name)),
+    ...{ time, schedules },
+    cells: known.filter((name) => cells.includes(name)),
     units: numbers("units", values.units, allUnits),
     batches: numbers("batch", values.batch, allBatches),
     json: values.json,
@@ -74,6 +92,8 @@ function parsed(args: readonly string[]) {
         cell: { type: "string" },
         units: { type: "string" },
         batch: { type: "string" },
+        time: { type: "string" },
+        schedule: { type: "string" },
         precision: { type: "string", default: "f32" },
         json: { type: "boolean", default: false },
         save: { type: "boolean", default: false },

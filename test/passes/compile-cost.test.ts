@@ -35,8 +35,8 @@ type Float = Tensor<"f32">;
 /** Eight layers cost as much as twice four, minus what both have once: embedding, head and optimizer. */
 const mostGrowth = 2.1;
 
-function stepOf(layers: number): TrainingStep {
-  return trainingStep(languageModel({ cell: lstm, units: 8, layers, vocabulary: 11, embed: 8 }), {
+function stepOf(layers: number, units = 8): TrainingStep {
+  return trainingStep(languageModel({ cell: lstm, units, layers, vocabulary: 11, embed: units }), {
     optimizer: adam(),
     clipNorm: 1,
   });
@@ -137,7 +137,8 @@ test("the smallest inputs are copied if a kernel would bind too many", () => {
 test("equal layers share their kernels", () => {
   const texts = ({ graph, donate }: TrainingStep) =>
     new Set(buildProgram(graph, { donate }).kernels.map(({ wgsl }) => wgsl));
-  expect(texts(eight).size).toBeLessThanOrEqual(texts(stepOf(3)).size);
+  // With fewer units the norm of few layers' gradient is summed in one kernel, and that of more layers in two.
+  expect(texts(stepOf(8, 32)).size).toBeLessThanOrEqual(texts(stepOf(3, 32)).size);
 });
 
 const bodiesOf = ({ nodes }: Graph) => nodes.flatMap((node) => (node.op === "scan" ? [node.attrs.body] : []));

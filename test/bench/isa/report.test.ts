@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, expect, test } from "vitest";
+import { criticalPaths } from "../../../bench/isa/critical-path.ts";
 import { findDriver, NotRun } from "../../../bench/isa/driver.ts";
 import type { KernelRow } from "../../../bench/isa/kernel-row.ts";
 import { parseIsaOptions } from "../../../bench/isa/options.ts";
@@ -27,15 +28,35 @@ test("options choose cells and sizes, and the whole grid is the default", () => 
   const some = parseIsaOptions(["--cell", "gru,lstm", "--units", "96", "--batch", "3,4", "--json"], "");
   expect(some).toMatchObject({ cells: ["lstm", "gru"], units: [96], batches: [3, 4], json: true, save: undefined });
   expect(parseIsaOptions(["--help"], "")).toBeUndefined();
+  expect(all).toMatchObject({ time: 32, schedules: undefined });
+  const long = parseIsaOptions(["--cell", "min-gru", "--time", "16384", "--schedule", "parallel,auto"], "");
+  expect(long).toMatchObject({ cells: ["min-gru"], time: 16384, schedules: ["parallel", "auto"] });
 });
 
 test.each([
-  [["--cell", "lstn"], "--cell lstn is unknown; it takes rnn, lstm, gru, minimal-gated-unit, layer-norm-lstm"],
+  [["--cell", "lstn"], "--cell lstn is unknown; it takes rnn, lstm, gru, minimal-gated-unit, layer-norm-lstm, min-gru"],
+  [["--schedule", "fast"], "--schedule fast is unknown; it takes auto, newton, parallel"],
+  [["--time", "3,4"], "--time takes one number, got 3,4"],
   [["--cell", ","], "--cell needs a name"],
   [["--units", "12.5"], "--units must be made of whole numbers above 0, got 12.5"],
   [["--batch", ""], "--batch must be made of whole numbers above 0, got nothing"],
   [["--unit", "3"], "Unknown option '--unit'"],
 ])("%j is refused", (args, message) => expect(() => parseIsaOptions(args, "")).toThrow(message));
+
+test("the critical path adds up the kernels of each schedule over the whole sequence", () => {
+  const whole = (phase: "forward" | "backward", cyclesOfSequence: number, barriersOfSequence: number) =>
+    row({ phase, cyclesOfSequence, barriersOfSequence });
+  const parallel = [whole("forward", 3000, 20), whole("forward", 1234, 0), whole("backward", 50, 1)];
+  const sequential = [whole("forward", 9e6, 64)];
+  const found = [["parallel", parallel] as const, ["persistent", sequential] as const];
+  const text = criticalPaths(found, { time: 16384, json: false });
+  expect(text).toMatch(/^This is a model of one vendor's chip/);
+  expect(text).toMatch(/\| forward +\| 16,384 \| parallel +\| 1 +\| 2 +\| 4,234 +\| 20 +\|/);
+  expect(text).toMatch(/\| backward \| 16,384 \| parallel +\| 1 +\| 1 +\| 50 +\| 1 +\|/);
+  expect(text).toMatch(/\| forward +\| 16,384 \| persistent \| 1 +\| 1 +\| 9,000,000 \| 64 +\|/);
+  const lines = criticalPaths([["parallel", parallel]], { time: 16384, json: true }).split("\n");
+  expect(lines.map((line) => JSON.parse(line).schedule)).toEqual(["parallel", "parallel", "parallel"]);
+});
 
 test.each([
   ["missing", undefined, "no such file"],
