@@ -43,6 +43,8 @@ test.each(plans.map((plan, i) => [i, plan] as const))("plan %i, pasted and run",
 });
 
 test("is short for a small cell", () => {
-  const small = plans.map((plan) => ({ ...plan, batch: 1, time: 1, features: 1, instructions: [], tokens: false }));
+  // The groups of an affine plan have the shapes of its states.
+  const ordinary = plans.filter(({ affine }) => affine === undefined);
+  const small = ordinary.map((plan) => ({ ...plan, batch: 1, time: 1, features: 1, instructions: [], tokens: false }));
   for (const plan of small) expect(buildCell({ ...plan, states: [[1]] }).text.split("\n").length).toBeLessThan(50);
 });
