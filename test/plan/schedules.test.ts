@@ -148,13 +148,14 @@ describe("time in parallel", () => {
     expect(affine("B", "T", { schedule: "parallel" }).bounds).toEqual(["T 0", "T more"]);
     expect(affine("B", 500).bounds).toEqual(["B 256", "B more"]);
     expect(affine(4, "T").bounds).toEqual(["T 128", "T more"]);
+    expect(affine("B", "T", { target: "software" }).bounds).toEqual(["T 128", "T more", "B 4", "B more"]);
   });
 
   test.each<[string, number | string, number | string, LowerOptions, RegExp]>([
     ["few steps", "B", 128, {}, /^resident: it has 128 steps|^persistent: rows/],
     ["a full device", 300, "T", {}, /^(resident|persistent)/],
     ["a CPU", "B", "T", { target: "cpu" }, /^persistent/],
-    ["a software adapter", "B", "T", { target: "software" }, /^persistent/],
+    ["a software adapter and more than 256 positions", 5, "T", { target: "software" }, /^persistent/],
   ])("is not chosen for %s, but on request", (_, rows, length, options, expected) => {
     expect(affine(rows, length, options).first).toMatch(expected);
     expect(affine(rows, length, { ...options, schedule: "parallel" }).first).toMatch(/^parallel: its carries/);

@@ -5,12 +5,12 @@
  * Newton's method (recurrence/newton-states.ts), states that are any functions of themselves can run so too.
  */
 import { type Dim, divideDims, mulDims, sizeOf } from "../../graph/dim.ts";
-import { at } from "../../graph/errors.ts";
 import { nodeAt } from "../../graph/graph.ts";
 import { bodyInputs } from "../../ops/scan.ts";
 import { parallelScan, reasonAgainstParallel } from "../../recurrence/parallel-scan.ts";
 import type { Lowering, ScanContext, ScanPlan, ScanSchedule } from "../lowering.ts";
 import type { ScanStep } from "../program.ts";
+import type { Target } from "../stages/tiles.ts";
 import { chooseSteps } from "./choose.ts";
 import { lowerInlined } from "./inlined.ts";
 import { resultPlaces, scanOf } from "./scan-context.ts";
@@ -21,8 +21,11 @@ const inTime = ["newton", "parallel"];
 const stepsPerChunk = 64;
 /** Up to this many steps, one loop is as fast as three. */
 const fewSteps = 128;
-/** From this many positions of a step on, one step fills a device. */
-const fillingPositions = 2 ** 14;
+/**
+ * From this many positions of a step on, one step fills a device. On a software adapter rows run in threads, so one row
+ * or two leave some idle; a CPU's kernels are bound by arithmetic, of which there is twice as much.
+ */
+const fillingPositions: Readonly<Record<Target, number>> = { gpu: 2 ** 14, software: 2 ** 8, cpu: 0 };
 
 export const parallel: ScanSchedule = { plan: (lowering, context) => planParallel(lowering, context, "parallel") };
 
@@ -34,6 +37,8 @@ function planParallel(lowering: Lowering, context: ScanContext, name: "parallel"
   const reason = reasonAgainst(context, name === "newton");
   if (reason !== undefined) return { steps: undefined, reason };
   const isAsked = (lowering.schedule === "auto" ? lowering.tiles.tuning?.schedule : lowering.schedule) === name;
+  const filling = fillingPositions[lowering.tiles.target];
+  const positions = positionsOf(context);
   const chunk = lowering.tiles.tuning?.timeChunk ?? stepsPerChunk;
   const steps = (): readonly ScanStep[] => {
     const oneByOne = lowering.lowerScan(context, inTime);
@@ -44,16 +49,16 @@ function planParallel(lowering: Lowering, context: ScanContext, name: "parallel"
     };
     if (isAsked)
       return chooseSteps(lowering, attrs.length, [branch(0, oneByOne), { atMost: undefined, steps: atOnce }]);
-    const [rows, width] = positionsOf(context);
+    const { rows, width } = positions;
     const bySize = () =>
       chooseSteps(lowering, rows, [
-        { atMost: Math.floor(fillingPositions / width), steps: atOnce },
+        { atMost: Math.floor(filling / width), steps: atOnce },
         branch(undefined, oneByOne),
       ]);
     return chooseSteps(lowering, attrs.length, [branch(fewSteps, oneByOne), { atMost: undefined, steps: bySize }]);
   };
-  const sizes = isAsked ? "" : `, if there are more than ${fewSteps} and at most ${fillingPositions} positions in each`;
-  const against = name === "newton" ? "it is for requests" : reasonAgainstByRule(lowering, context);
+  const sizes = isAsked ? "" : `, if there are more than ${fewSteps} and at most ${filling} positions in each`;
+  const against = name === "newton" ? "it is for requests" : reasonAgainstByRule(lowering, context, positions);
   const why =
     attrs.carries === 0
       ? "it has no carries"
@@ -76,14 +81,15 @@ function reasonAgainst(context: ScanContext, isNewton: boolean): string | undefi
 }
 
 /** Why a scan should run so only on request, or undefined. */
-function reasonAgainstByRule(lowering: Lowering, context: ScanContext): string | undefined {
+function reasonAgainstByRule(lowering: Lowering, context: ScanContext, { rows, width }: Positions): string | undefined {
   const { carries, length } = scanOf(context).attrs;
   if (carries === 0) return "it has no carries";
-  if (lowering.tiles.target !== "gpu") return "only a GPU has lanes to spare for twice the arithmetic";
+  const filling = fillingPositions[lowering.tiles.target];
+  if (filling === 0) return "a CPU has no lanes to spare for twice the arithmetic";
   if (context.nesting > 0) return "it is inside another loop";
   if (typeof length === "number" && length <= fewSteps) return `it has ${length} steps`;
-  const [rows, width] = positionsOf(context);
-  if (typeof rows === "number" && rows * width > fillingPositions) return `a step has ${rows * width} positions`;
+  if (typeof rows === "number" && rows * width > filling) return `a step has ${rows * width} positions`;
+  if (width > filling) return `a row has ${width} positions`;
   return undefined;
 }
 
@@ -92,10 +98,15 @@ function branch(atMost: number | undefined, steps: readonly ScanStep[]) {
 }
 
 /** The positions of a step: a dimension, and a number of positions for each unit of it. */
-function positionsOf(context: ScanContext): readonly [rows: Dim, width: number] {
+interface Positions {
+  readonly rows: Dim;
+  readonly width: number;
+}
+
+function positionsOf(context: ScanContext): Positions {
   const { attrs } = scanOf(context);
-  const all = bodyInputs(attrs).carries.map((id) => nodeAt(attrs.body, id).aval.shape);
-  const shape = at(all, 0);
+  const [first] = bodyInputs(attrs).carries;
+  const shape = first === undefined ? [] : nodeAt(attrs.body, first).aval.shape;
   const known = shape.filter((dim) => typeof dim === "number").reduce((product, dim) => product * dim, 1);
-  return [divideDims(sizeOf(shape), known) ?? mulDims(1, sizeOf(shape)), Math.max(1, known)];
+  return { rows: divideDims(sizeOf(shape), known) ?? mulDims(1, sizeOf(shape)), width: Math.max(1, known) };
 }
