@@ -376,7 +376,7 @@ export const recurrenceMutants: readonly Mutant[] = [
     [
       ["no steps run in chunks", "branch(0, oneByOne)", "branch(-1, oneByOne)"],
       ["a few steps run in chunks", "branch(fewSteps, oneByOne)", "branch(0, oneByOne)"],
-      ["a full device runs in chunks", "Math.floor(fillingPositions / width)", "Number.MAX_SAFE_INTEGER"],
+      ["a full device runs in chunks", "Math.floor(filling / width)", "Number.MAX_SAFE_INTEGER"],
     ],
   ),
 ];
