@@ -41,5 +41,6 @@ function bothTaken(some: Taken | undefined, more: Taken | undefined): Pick<Total
 export function takenLine(schedule: string, { cells, loops, lanes, refused }: Taken): string {
   const reasons = Object.entries(refused).sort(([, a], [, b]) => b - a);
   const others = reasons.map(([reason, count]) => `${count} "${reason}"`).join(", ");
-  return `${loops} loops of ${cells} cells ran in ${schedule}, with up to ${lanes} lanes to a workgroup; others did not: ${others || "none"}`;
+  const width = lanes > 0 ? `, with up to ${lanes} lanes to a workgroup` : "";
+  return `${loops} loops of ${cells} cells ran in ${schedule}${width}; others did not: ${others || "none"}`;
 }
