@@ -19,7 +19,9 @@ export function checkFiniteArrays(arrays: Readonly<Record<string, NdArray>>): vo
 export function checkFiniteRecord(training: TrainingRecord): void {
   const bad = Object.entries(training).find(([, value]) => typeof value === "number" && !isFiniteInF32(value));
   if (bad === undefined) return;
-  throw new UserError(`training.${bad[0]} is ${bad[1]}; save the weights of a step with a finite loss instead`);
+  const [name, value] = bad;
+  const field = /^\w+$/.test(name) ? `.${name}` : `[${JSON.stringify(name.slice(0, 60))}]`;
+  throw new UserError(`training${field} is ${value}; save the weights of a step with a finite loss instead`);
 }
 
 /** Whether a number is finite in f32, in which devices compute. */

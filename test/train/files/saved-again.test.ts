@@ -9,6 +9,8 @@ import { UserError } from "../../../compiler/graph/errors.ts";
 import type { NdArray } from "../../../compiler/graph/ndarray.ts";
 import { tanh } from "../../../compiler/ops/transcendental.ts";
 import { classifierModel } from "../../../train/classifier.ts";
+import { checkFiniteRecord } from "../../../train/files/finite-model.ts";
+import type { TrainingRecord } from "../../../train/files/model-fields.ts";
 import { decodeModel, encodeModel, type ModelDetails, savedModel } from "../../../train/files/model-file.ts";
 import { decodeTensors, encodeTensors } from "../../../train/files/safetensors.ts";
 import { decodeCell, encodeCell } from "../../../train/files/traced-cell-json.ts";
@@ -223,6 +225,12 @@ test.each([
       `the model is not written, since it could not be read again: ${fault} (savedModel accepts the vocabulary of texts or the columns of rows, and the targets of a regression or the classes)`,
     ),
   );
+});
+
+test("a field of a record that is not finite is named in one line", () => {
+  expect(() => checkFiniteRecord({ loss: Number.NaN })).toThrow(/^training\.loss is NaN; save/);
+  const odd = JSON.parse('{ "\\n": 1e999 }') as TrainingRecord;
+  expect(() => checkFiniteRecord(odd)).toThrow(/^training\["\\n"\] is Infinity; save the weights[^\n]+$/);
 });
 
 test("a field that a kind of model does not store is an error", () => {
