@@ -23,7 +23,7 @@ import { carryGroups, readsItself } from "./carry-groups.ts";
 import { chunkedLoop } from "./chunked-loop.ts";
 import { type MemoryStep, memoryStep, NoMemory } from "./matrix-memory.ts";
 
-/** Chunks of so many steps, a power of two; `"auto"`: of as many as a rule of sizes says; `"never"`: one step after another. */
+/** Steps of a chunk, a power of two; `"auto"`: a rule of sizes decides; `"never"`: one step after another. */
 export type ChunkChoice = "auto" | "never" | number;
 
 /** Most steps of a chunk that the rule chooses. */

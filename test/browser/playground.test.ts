@@ -317,19 +317,26 @@ test("the page stays at hand while a cell of 128 units trains", async () => {
   const longest = longestTask(await browser.stopTracing());
   console.log(`main thread's longest task while training: ${longest.toFixed(1)} ms of CPU time`);
   expect(longest).toBeGreaterThan(0);
-  expect(longest).toBeLessThan(50);
+  expect(longest).toBeLessThan(mostOfATask);
   await page.close();
 });
+
+/** Milliseconds that a task of the page's thread may take: a longer one is felt. */
+const mostOfATask = 50;
 
 /** Milliseconds of the CPU, which other programs cannot lengthen as they do those of the clock. */
 function longestTask(trace: Buffer): number {
   const { traceEvents: events } = JSON.parse(trace.toString()) as {
-    traceEvents: { name: string; pid: number; tid: number; tdur?: number; args: { name?: string } }[];
+    traceEvents: { name: string; pid: number; tid: number; dur?: number; tdur?: number; args: { name?: string } }[];
   };
   const main = events.find(({ name, args }) => name === "thread_name" && args.name === "CrRendererMain");
   const tasks = events.filter(({ name, pid, tid }) => name === "RunTask" && pid === main?.pid && tid === main.tid);
-  // A task that the trace's beginning or end cut has no length; of all the others one is enough to fail.
   const lengths = tasks.flatMap(({ tdur }) => (tdur === undefined ? [] : [tdur / 1000]));
-  expect(lengths.length).toBeGreaterThanOrEqual(tasks.length - 2);
+  // A task that the trace's beginning or end cut has no CPU time. It cannot have had more than it took by the clock, so
+  // only long ones are unknown; of all the others one is enough to fail.
+  const unknown = tasks.filter(
+    ({ tdur, dur = Number.POSITIVE_INFINITY }) => tdur === undefined && dur / 1000 >= mostOfATask,
+  );
+  expect(unknown.length).toBeLessThanOrEqual(2);
   return Math.max(0, ...lengths);
 }
