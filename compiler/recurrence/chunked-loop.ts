@@ -22,8 +22,9 @@ import { broadcast, broadcastAxes, constant, reshape, transpose } from "../ops/v
 import { reasonAgainstAllSteps } from "../passes/all-steps.ts";
 import { Frame, within } from "../trace/frame.ts";
 import type { Tensor } from "../trace/tensor.ts";
-import { type MemoryStep, memoryStep, type Written } from "./matrix-memory.ts";
-import { type ChunkSteps, memoryChunk, type WrittenSteps } from "./memory-chunks.ts";
+import { memoryStep } from "./matrix-memory.ts";
+import { type ChunkSteps, memoryChunk } from "./memory-chunks.ts";
+import { type MemoryStep, mapStep, valuesOf } from "./memory-step.ts";
 import { ancestorsWithout, border, splitLoop } from "./split-loop.ts";
 
 type Float = Tensor<"f32">;
@@ -58,7 +59,8 @@ interface Before {
   readonly values: readonly Tensor[];
   /** Those of a value that is needed afterwards. */
   readonly value: (id: NodeId) => Tensor;
-  readonly step: PlacedStep;
+  /** The memory's step, with positions among `values`. */
+  readonly step: MemoryStep<number>;
 }
 
 class ChunkedLoop {
@@ -134,13 +136,13 @@ class ChunkedLoop {
       return outputs.push(tensor) - 1;
     };
     const of = new Map<NodeId, number>();
-    let step: PlacedStep | undefined;
+    let step: MemoryStep<number> | undefined;
     const graph = within(frame, () => {
       const own = [...inputs.consts, ...early, ...inputs.xs];
       const known = own.map((id) => [id, frame.input(inputName(body, id), nodeAt(body, id).aval)] as const);
       const rows = this.#rowsOfCarries();
       const exists = this.#isPadded ? frame.input("exists", { dtype: "bool", shape: rows }) : undefined;
-      step = placedStep(memoryStep(this.#attrs, this.#carry, known), place);
+      step = mapStep(memoryStep(this.#attrs, this.#carry, known), place);
       const fold = new Fold(body, copyRules(body), known);
       for (const id of needed) of.set(id, place(fold.value(id)));
       const next = this.#earlyCarries.map((i, k) => {
@@ -188,7 +190,7 @@ class ChunkedLoop {
   } {
     const { body, consts, reverse } = this.#attrs;
     const steps = this.#steps;
-    const used = [...new Set(step.places)];
+    const used = [...new Set(valuesOf(step))];
     const cut = (x: Tensor) => reshape(x, [this.#count, steps, ...x.shape.slice(1)]);
     const exists = this.#isPadded ? [cut(this.#exists())] : [];
     const { carries, ys } = scanTensors(
@@ -196,27 +198,14 @@ class ChunkedLoop {
         const stack = (memory as Float).shape.slice(0, -2);
         const exists = this.#isPadded ? (at(xs, used.length) as Tensor<"bool">) : undefined;
         /** Vectors of steps that do not exist may be NaN. */
-        const vector = (place: number, otherwise = 0): Float => {
+        const vector = (place: number, neutral: 0 | 1): Float => {
           const x = at(xs, used.indexOf(place)) as Float;
           const wide = x.shape.length === stack.length + 1 ? reshape(x, [...x.shape, 1]) : x;
           const turned = transpose(wide, stepsLast(stack.length));
           if (exists === undefined) return turned;
-          return where(broadcastAxes(exists, turned.shape, [stack.length]), turned, otherwise);
+          return where(broadcastAxes(exists, turned.shape, [stack.length]), turned, neutral);
         };
-        const optional = (place: number | undefined, otherwise = 0) =>
-          place === undefined ? undefined : vector(place, otherwise);
-        const written = ({ value, factor, key }: PlacedWritten): WrittenSteps => ({
-          ...{ value: optional(value), factor: optional(factor), key: vector(key) },
-        });
-        const chunk: ChunkSteps = {
-          keyAxis: step.keyAxis,
-          decay: optional(step.decay, 1),
-          written: step.written.map(written),
-          reads: step.reads.map(({ query, faded, outers }) => ({
-            ...{ query: vector(query), faded: optional(faded), outers: outers.map(written) },
-          })),
-          ...{ corrected: step.corrected, reverse },
-        };
+        const chunk: ChunkSteps = { ...mapStep(step, vector), reverse };
         const result = memoryChunk(memory as Float, steps, chunk);
         return { carries: [result.memory], ys: result.found.map((x) => transpose(x, stepsFirst(stack.length))) };
       },
@@ -318,46 +307,6 @@ function carriesAfter(attrs: ScanAttrs, carry: number): number[] {
 }
 
 const axesOf = (shape: Shape): number[] => shape.map((_, axis) => axis);
-
-interface PlacedWritten {
-  readonly value: number | undefined;
-  readonly factor: number | undefined;
-  readonly key: number;
-}
-
-/** A `MemoryStep` with positions among the step's outputs in place of tensors. */
-interface PlacedStep extends Pick<MemoryStep, "keyAxis" | "corrected"> {
-  readonly decay: number | undefined;
-  readonly written: readonly PlacedWritten[];
-  readonly reads: readonly {
-    readonly id: NodeId;
-    readonly query: number;
-    readonly faded: number | undefined;
-    readonly outers: readonly PlacedWritten[];
-  }[];
-  /** All positions. */
-  readonly places: readonly number[];
-}
-
-function placedStep(step: MemoryStep, placeOf: (tensor: Tensor) => number): PlacedStep {
-  const places: number[] = [];
-  const place = (tensor: Tensor): number => {
-    const found = placeOf(tensor);
-    places.push(found);
-    return found;
-  };
-  const optional = (tensor: Tensor | undefined) => tensor && place(tensor);
-  const written = ({ value, factor, key }: Written): PlacedWritten => ({
-    ...{ value: optional(value), factor: optional(factor), key: place(key) },
-  });
-  return {
-    ...{ keyAxis: step.keyAxis, corrected: step.corrected, decay: optional(step.decay), places },
-    written: step.written.map(written),
-    reads: step.reads.map(({ id, query, faded, outers }) => ({
-      ...{ id, query: place(query), faded: optional(faded), outers: outers.map(written) },
-    })),
-  };
-}
 
 /** From [steps, ..stack, width] to [..stack, steps, width]. */
 function stepsLast(stack: number): number[] {

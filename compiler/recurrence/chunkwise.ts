@@ -21,7 +21,9 @@ import { Frame, within } from "../trace/frame.ts";
 import type { Tensor } from "../trace/tensor.ts";
 import { carryGroups, readsItself } from "./carry-groups.ts";
 import { chunkedLoop } from "./chunked-loop.ts";
-import { type MemoryStep, memoryStep, NoMemory } from "./matrix-memory.ts";
+import { memoryStep } from "./matrix-memory.ts";
+import type { MemoryStep } from "./memory-step.ts";
+import { NoMemory } from "./memory-uses.ts";
 
 /** Steps of a chunk, a power of two; `"auto"`: a rule of sizes decides; `"never"`: one step after another. */
 export type ChunkChoice = "auto" | "never" | number;

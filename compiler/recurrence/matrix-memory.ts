@@ -12,21 +12,15 @@
  */
 import type { Shape } from "../graph/dim.ts";
 import { at } from "../graph/errors.ts";
-import {
-  ancestorsOf,
-  type Graph,
-  type Node,
-  type NodeId,
-  nodeAt,
-  type OpName,
-  type ScanAttrs,
-} from "../graph/graph.ts";
+import { type Graph, type NodeId, nodeAt, type ScanAttrs } from "../graph/graph.ts";
 import { div, neg } from "../ops/elementwise.ts";
 import { bodyInputs } from "../ops/scan.ts";
 import { broadcast, fill, reshape } from "../ops/views.ts";
 import { atSite } from "../trace/site.ts";
 import type { Tensor } from "../trace/tensor.ts";
 import { CompactValues, reshapeCompact, sameAxes } from "./compact-values.ts";
+import type { KeyAxis, MemoryStep, Read, Written } from "./memory-step.ts";
+import { memoryUses, NoMemory } from "./memory-uses.ts";
 import {
   axisSize,
   choiceOf,
@@ -44,57 +38,12 @@ import {
 
 type Float = Tensor<"f32">;
 
-/** What an op does that a matrix memory must not do. */
-export class NoMemory extends Error {
-  readonly op: OpName;
-  readonly id: NodeId;
-  constructor(body: Graph, id: NodeId, why: string) {
-    super(why);
-    this.op = nodeAt(body, id).op;
-    this.id = id;
-  }
-}
-
-/** The axis of the matrix that keys run along. */
-export type KeyAxis = "rows" | "columns";
-
-/** An outer product of a value [.., values], `factor * correction + value`, and a key [.., keys]. */
-export interface Written {
-  readonly value: Float | undefined;
-  /** [..], of the read that is corrected. */
-  readonly factor: Float | undefined;
-  readonly key: Float;
-}
-
-/** What a read finds: `S·query`, with the outer products of the same step that are there already. */
-export interface Read {
-  /** The value of the step that it is. */
-  readonly id: NodeId;
-  /** [.., keys]. */
-  readonly query: Float;
-  /** How far S has faded since the step before, [..] or [.., keys]; undefined if it has not. */
-  readonly faded: Float | undefined;
-  readonly outers: readonly Written[];
-}
-
-/** A step of a matrix memory, in the current trace; tensors have the stack of the matrices in front. */
-export interface MemoryStep {
-  readonly keyAxis: KeyAxis;
-  /** [..], or [.., keys] if key dimensions fade apart; undefined if nothing fades. */
-  readonly decay: Float | undefined;
-  readonly written: readonly Written[];
-  readonly reads: readonly Read[];
-  /** The position in `reads` of the one that is corrected. */
-  readonly corrected: number | undefined;
-}
-
 /** Adds the vectors of the memory `carry`'s step to the current trace. `known`: the body's inputs other than it. */
 export function memoryStep(attrs: ScanAttrs, carry: number, known: readonly (readonly [NodeId, Tensor])[]): MemoryStep {
   return new MemoryWalk(attrs, carry, known).step();
 }
 
 class MemoryWalk {
-  readonly #attrs: ScanAttrs;
   readonly #body: Graph;
   readonly #memory: NodeId;
   readonly #next: NodeId;
@@ -102,26 +51,26 @@ class MemoryWalk {
   readonly #shape: Shape;
   readonly #values: CompactValues;
   /** Values that are matrices in the form of S. */
-  readonly #matrices = new Set<NodeId>();
-  /** The axis of each read's result that values run along. */
-  readonly #reads = new Map<NodeId, { readonly keyAxis: KeyAxis; readonly valueAxis: number }>();
+  readonly #matrices: ReadonlySet<NodeId>;
+  /** The axis of the keys of each read. */
+  readonly #reads: ReadonlyMap<NodeId, KeyAxis>;
   readonly #known = new Map<NodeId, Matrix>();
   #corrected: NodeId | undefined;
 
   constructor(attrs: ScanAttrs, carry: number, known: readonly (readonly [NodeId, Tensor])[]) {
-    this.#attrs = attrs;
     this.#body = attrs.body;
     this.#memory = at(bodyInputs(attrs).carries, carry);
     this.#next = at(attrs.body.outputs, carry);
     this.#shape = nodeAt(attrs.body, this.#memory).aval.shape;
     this.#values = new CompactValues(attrs.body, this.#memory, known);
+    const { matrices, reads } = memoryUses(attrs, carry, (id) => this.#values.isFree(id));
+    this.#matrices = matrices;
+    this.#reads = reads;
   }
 
   step(): MemoryStep {
-    this.#classify();
-    const axes = new Set([...this.#reads.values()].map(({ keyAxis }) => keyAxis));
-    const [keyAxis = "columns"] = axes;
-    const [second] = [...this.#reads].filter(([, read]) => read.keyAxis !== keyAxis);
+    const [keyAxis = "columns"] = this.#reads.values();
+    const [second] = [...this.#reads].filter(([, axis]) => axis !== keyAxis);
     if (second !== undefined) throw this.#fault(second[0], "reads it along both axes");
     const next = this.#matrix(this.#next);
     const reads = [...this.#reads.keys()].map((id) => this.#read(id, keyAxis));
@@ -136,49 +85,6 @@ class MemoryWalk {
       reads,
       corrected,
     };
-  }
-
-  /** Finds the matrices and reads of the step; throws at any other use of S. */
-  #classify(): void {
-    const body = this.#body;
-    this.#matrices.add(this.#memory);
-    for (const id of [...ancestorsOf(body)].sort((a, b) => a - b)) {
-      const node = nodeAt(body, id);
-      if (!node.operands.some((operand) => this.#matrices.has(operand))) continue;
-      if (this.#isMatrix(node)) this.#matrices.add(id);
-      else this.#addRead(node, id);
-    }
-    const ys = body.outputs.slice(this.#attrs.carries);
-    for (const y of ys) if (this.#matrices.has(y)) throw this.#fault(y, "is returned by every step");
-    const others = body.outputs.slice(0, this.#attrs.carries).filter((id) => id !== this.#next);
-    for (const id of others) if (this.#matrices.has(id)) throw this.#fault(id, "is stored in another state too");
-  }
-
-  #isMatrix({ op, operands, aval }: Node): boolean {
-    const isSame = aval.shape.length === this.#shape.length && aval.shape.every((dim, i) => dim === this.#shape[i]);
-    if (!isSame) return false;
-    if (op === "where") return !this.#matrices.has(at(operands, 0));
-    return ["add", "sub", "neg", "mul", "div", "reshape", "broadcast"].includes(op);
-  }
-
-  #addRead(node: Node, id: NodeId): void {
-    const rank = this.#shape.length;
-    if (node.op === "sum") {
-      const [axis] = node.attrs.axes;
-      if (node.attrs.axes.length !== 1 || axis === undefined || axis < rank - 2)
-        throw this.#fault(id, "adds up more than its keys");
-      this.#reads.set(id, { keyAxis: axis === rank - 1 ? "columns" : "rows", valueAxis: rank - 2 });
-      return;
-    }
-    if (node.op !== "dot") throw this.#fault(id, "is no product with a vector");
-    const { transposeA, transposeB } = node.attrs;
-    const isLeft = this.#matrices.has(at(node.operands, 0));
-    const vector = at(node.operands, isLeft ? 1 : 0);
-    if (!this.#values.isFree(vector)) throw this.#fault(id, "multiplies it by what depends on it");
-    const result = node.aval.shape.slice(-2);
-    if (result[isLeft ? 1 : 0] !== 1) throw this.#fault(id, "multiplies it by a matrix");
-    const last = isLeft ? !transposeA : transposeB;
-    this.#reads.set(id, { keyAxis: last ? "columns" : "rows", valueAxis: isLeft ? rank - 2 : rank - 1 });
   }
 
   #fault(id: NodeId, why: string): NoMemory {

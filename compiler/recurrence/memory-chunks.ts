@@ -22,31 +22,12 @@ import { slice } from "../ops/pieces.ts";
 import { iota } from "../ops/sources.ts";
 import { broadcast, fill, reshape, sum, transpose } from "../ops/views.ts";
 import type { Tensor } from "../trace/tensor.ts";
-import type { KeyAxis } from "./matrix-memory.ts";
+import type { KeyAxis, MemoryStep, Read, Written } from "./memory-step.ts";
 
 type Float = Tensor<"f32">;
 
-/** An outer product of every step; see `Written`. */
-export interface WrittenSteps {
-  readonly value: Float | undefined;
-  readonly factor: Float | undefined;
-  readonly key: Float;
-}
-
-/** A read in every step; see `Read`. */
-export interface ReadSteps {
-  readonly query: Float;
-  readonly faded: Float | undefined;
-  readonly outers: readonly WrittenSteps[];
-}
-
-/** The steps of a chunk: values of `MemoryStep`, [..stack, steps, keys or values or 1]. */
-export interface ChunkSteps {
-  readonly keyAxis: KeyAxis;
-  readonly decay: Float | undefined;
-  readonly written: readonly WrittenSteps[];
-  readonly reads: readonly ReadSteps[];
-  readonly corrected: number | undefined;
+/** The steps of a chunk: every value is [..stack, steps, keys or values or 1]. */
+export interface ChunkSteps extends MemoryStep {
   /** Whether the last step comes first. */
   readonly reverse: boolean;
 }
@@ -68,8 +49,8 @@ export function memoryChunk(memory: Float, steps: number, chunk: ChunkSteps): Ch
     return where(broadcast(isBefore(steps, chunk.reverse), all.shape), all, 0);
   };
   /** The query for what was there before the step. */
-  const ofEarlier = ({ query, faded }: ReadSteps) => (faded === undefined ? query : scaled(query, faded));
-  const ofStart = (read: ReadSteps) => {
+  const ofEarlier = ({ query, faded }: Read) => (faded === undefined ? query : scaled(query, faded));
+  const ofStart = (read: Read) => {
     const queries = ofEarlier(read);
     const faded = decays === undefined ? queries : scaled(queries, decays.sinceStart);
     return dot(faded, memory, { transposeB: keyAxis === "columns" });
@@ -77,16 +58,16 @@ export function memoryChunk(memory: Float, steps: number, chunk: ChunkSteps): Ch
   const total = (terms: readonly Float[]) => terms.reduce((a, b) => add(a, b));
 
   let correction: Float | undefined;
-  const valuesOf = ({ value, factor }: WrittenSteps): Float | undefined => {
+  const valuesOf = ({ value, factor }: Written): Float | undefined => {
     const corrections = factor && correction && scaled(correction, factor);
     return corrections === undefined ? value : value === undefined ? corrections : add(corrections, value);
   };
-  const ofOwn = (read: ReadSteps) =>
+  const ofOwn = (read: Read) =>
     read.outers.flatMap((outer) => {
       const value = valuesOf(outer);
       return value === undefined ? [] : [scaled(value, sum(mul(outer.key, read.query), -1, { keepAxes: true }))];
     });
-  const foundBy = (read: ReadSteps) =>
+  const foundBy = (read: Read) =>
     total([
       ofStart(read),
       ...written.flatMap((outer) => {

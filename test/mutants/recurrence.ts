@@ -36,14 +36,31 @@ export const recurrenceMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
+    "compiler/recurrence/memory-uses.ts",
+    [onChunks],
+    [
+      ["a query may depend on the memory", "if (!isFree(vector)) throw", "if (vector < 0) throw"],
+      ["a read may be by a matrix", "if (result[isLeft ? 1 : 0] !== 1) throw", "if (result.length !== 2) throw"],
+      ["a sum over all entries is a read", "node.attrs.axes.length !== 1 || axis === undefined", "axis === undefined"],
+      ["each step may return the memory", "if (matrices.has(y)) throw", "if (y < 0) throw"],
+    ],
+  ),
+  ...changed(
+    "compiler/recurrence/memory-step.ts",
+    [onChunks],
+    [
+      [
+        "steps that do not exist let the memory fade",
+        "decay: optional(step.decay, 1)",
+        "decay: optional(step.decay, 0)",
+      ],
+    ],
+  ),
+  ...changed(
     "compiler/recurrence/matrix-memory.ts",
     [onChunks],
     [
-      ["a query may depend on the memory", "if (!this.#values.isFree(vector)) throw", "if (vector < 0) throw"],
-      ["a read may be by a matrix", "if (result[isLeft ? 1 : 0] !== 1) throw", "if (result.length !== 2) throw"],
-      ["a sum over all entries is a read", "node.attrs.axes.length !== 1 || axis === undefined", "axis === undefined"],
       ["reads may be along both axes", "if (second !== undefined) throw", "if (second === null) throw"],
-      ["each step may return the memory", "if (this.#matrices.has(y)) throw", "if (y < 0) throw"],
       [
         "a choice may differ from entry to entry",
         ".every((dim) => dim === 1);\n        if (isOfAll)",
@@ -107,11 +124,6 @@ export const recurrenceMutants: readonly Mutant[] = [
     "compiler/recurrence/chunked-loop.ts",
     [onChunks, onChunkedTraining],
     [
-      [
-        "steps that do not exist let the memory fade",
-        "decay: optional(step.decay, 1)",
-        "decay: optional(step.decay, 0)",
-      ],
       [
         "steps that do not exist change other states",
         "return exists === undefined ? value : where(",
