@@ -9,19 +9,14 @@ import { initialize } from "../../index.ts";
 import { modelToJax } from "../../interchange/jax/model.ts";
 import { trainScript } from "../../interchange/jax/train-script.ts";
 import { languageModel } from "../../train/networks.ts";
+import { type Hold, holding } from "./hold.ts";
 import { bookText, Folder, freePort, timeout } from "./training.ts";
-
-type Hold = (what: string, isRight: boolean, detail?: string) => void;
 
 /** Lines about what does not hold; `say` gets one about each thing that does. */
 export async function hostFaults(python: string, path: string, say: (line: string) => void): Promise<string[]> {
   rmSync(path, { recursive: true, force: true });
   mkdirSync(path, { recursive: true });
-  const faults: string[] = [];
-  const hold = (what: string, isRight: boolean, detail = "") => {
-    if (isRight) say(what);
-    else faults.push(`${what}: not so${detail === "" ? "" : `: ${detail}`}`);
-  };
+  const { hold, faults } = holding(say);
   damagedData(python, path, hold);
   await faultyHosts(new Folder(python, join(path, "hosts")), hold);
   return faults;

@@ -15,6 +15,7 @@ import { adam, createTrainer, initialize, openInterpreter } from "../../index.ts
 import { modelToJax } from "../../interchange/jax/model.ts";
 import { generator } from "../../testing/numbers/random-data.ts";
 import { languageModel } from "../../train/networks.ts";
+import { holding } from "./hold.ts";
 
 /** The largest difference of two losses that are to be the same. */
 export const allowed = 1e-5;
@@ -105,11 +106,7 @@ export function farthest(a: readonly number[], b: readonly number[]): number {
 
 /** Lines about what does not hold; `say` gets one about each thing that does. */
 export async function trainingFaults(python: string, path: string, say: (line: string) => void): Promise<string[]> {
-  const faults: string[] = [];
-  const hold = (what: string, isRight: boolean, detail = "") => {
-    if (isRight) say(what);
-    else faults.push(`${what}: not so${detail === "" ? "" : `: ${detail}`}`);
-  };
+  const { hold, faults } = holding(say);
   const equal = (what: string, a: readonly number[], b: readonly number[]) => {
     const error = farthest(a, b);
     hold(what, error <= allowed, `the losses differ by ${error}`);

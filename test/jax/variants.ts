@@ -16,6 +16,7 @@ import type { SavedModel } from "../../train/files/model-file.ts";
 import { languageModel } from "../../train/networks.ts";
 import { run } from "../cli/run.ts";
 import { tokenizerJson } from "../support/tokenizers.ts";
+import { type Hold, holding } from "./hold.ts";
 import { allowed, bookText, Folder, farthest } from "./training.ts";
 
 type Say = (line: string) => void;
@@ -24,11 +25,7 @@ type Say = (line: string) => void;
 export async function variantFaults(python: string, path: string, say: Say): Promise<string[]> {
   rmSync(path, { recursive: true, force: true });
   mkdirSync(path, { recursive: true });
-  const faults: string[] = [];
-  const hold = (what: string, isRight: boolean, detail = "") => {
-    if (isRight) say(what);
-    else faults.push(`${what}: not so${detail === "" ? "" : `: ${detail}`}`);
-  };
+  const { hold, faults } = holding(say);
   const near = (what: string, a: readonly number[], b: readonly number[]) => {
     const error = farthest(a, b);
     hold(what, error <= allowed, `they differ by ${error}: ${a.slice(0, 4)} and ${b.slice(0, 4)}`);
@@ -40,7 +37,6 @@ export async function variantFaults(python: string, path: string, say: Say): Pro
 }
 
 type Near = (what: string, a: readonly number[], b: readonly number[]) => void;
-type Hold = (what: string, isRight: boolean, detail?: string) => void;
 
 function seriesText(): string {
   const rows = Array.from({ length: 260 }, (_, t) => `${t};${Math.sin(t / 5) * 3};${Math.cos(t / 7) + 2}`);
