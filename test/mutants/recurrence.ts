@@ -43,6 +43,11 @@ export const recurrenceMutants: readonly Mutant[] = [
       ["a read may be by a matrix", "if (result[isLeft ? 1 : 0] !== 1) throw", "if (result.length !== 2) throw"],
       ["a sum over all entries is a read", "node.attrs.axes.length !== 1 || axis === undefined", "axis === undefined"],
       ["each step may return the memory", "if (matrices.has(y)) throw", "if (y < 0) throw"],
+      [
+        "another state may keep the memory",
+        "for (const id of others) if (matrices.has(id))",
+        "for (const id of others) if (id < 0)",
+      ],
     ],
   ),
   ...changed(

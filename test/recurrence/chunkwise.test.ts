@@ -452,6 +452,23 @@ describe("steps that are none", () => {
     expect(chunkwise(loop, 4)).toBe(loop);
   });
 
+  test.each(["before", "after"])("a state that another one keeps as it is %s the step", (when) => {
+    const inputs = ["S", "kept"].map((name): NamedAval => ({ name, dtype: "f32", shape: ["B", 4, 4] }));
+    const loop = traceGraph("two", [...inputs, { name: "x", dtype: "f32", shape: ["T", "B", 4] }], ([S, kept, x]) => {
+      const step = ([state]: readonly Tensor[], [row]: readonly Tensor[]) => {
+        const [memory, v] = [state as Float, row as Float];
+        const next = add(memory, outer(v, v));
+        const found = reshape(dot(next, reshape(v, ["B", 4, 1])), ["B", 4]);
+        return { carries: [next, when === "after" ? next : memory], ys: [found] };
+      };
+      const { carries, ys } = scanTensors(step, [S, kept] as Tensor[], [x] as Tensor[]);
+      return [...carries, ...ys];
+    });
+    const [report] = memoryReports(loop, 4);
+    expect(report && memoryLine(report)).toMatch(/is stored in another state too/);
+    expect(chunkwise(loop, 4)).toBe(loop);
+  });
+
   test("a state that others wait for in turn", () => {
     const loop = loopOf(
       (S, { q, k }, [h]) => {
