@@ -58,8 +58,10 @@ export {
   DeviceUnavailableError,
 } from "./runtime/device-errors.ts";
 // Training.
+export type { AbortOptions } from "./train/abort.ts";
 export { type Arena, type ArenaEntry, arenaOf, pack, packArrays, unpack, unpackArray } from "./train/arena.ts";
 export type { NamedBatch, PredictionBatch, TrainingBatch } from "./train/batch-inputs.ts";
+export type { SourceOf, StreamOf, StreamReader } from "./train/data/source.ts";
 export type { Tuned } from "./train/files/tuned.ts";
 export { initialize } from "./train/initialize.ts";
 export type { Loss, WeightedMean } from "./train/loss-parts.ts";
@@ -87,6 +89,7 @@ export {
   createTrainer,
   type EvaluationOptions,
   type Predictions,
+  type RunOptions,
   type StoppedStep,
   type Trainer,
   type TrainerOptions,

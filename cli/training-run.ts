@@ -1,15 +1,16 @@
 /**
- * @file The loop over training steps: consumes batches, reports each step, and returns why it ended.
+ * @file A training run of the command line: `trainer.run`, with batches that are asked for between two steps, where the run
+ * can also be measured, saved and ended; reports each step, and returns why it ended.
  *
  * The guard on the device keeps the weights from before a bad step, but these can be the cause: an update that is too
  * large shows only in the next loss. So the loop copies the weights from time to time, and a copy counts as good once the
  * step after it had a finite loss.
  */
-import { setImmediate } from "node:timers/promises";
 import type { NdArray } from "../index.ts";
 import type { Batch } from "../train/data/batches.ts";
 import type { BatchStream } from "../train/data/pieces.ts";
-import type { Trainer, TrainingStepResult } from "../train/trainer.ts";
+import { whatIsBad } from "../train/run.ts";
+import type { Trainer } from "../train/trainer.ts";
 
 export interface StepReport {
   readonly step: number;
@@ -63,8 +64,6 @@ export interface Snapshot {
   readonly weights: Promise<Record<string, NdArray>>;
 }
 
-/** Steps enqueued before the oldest is read back, so that the device never waits for the host. */
-const IN_FLIGHT = 4;
 /** Throughput is averaged over this many steps. */
 const WINDOW = 20;
 
@@ -77,40 +76,40 @@ export async function runTraining(options: RunOptions): Promise<RunResult> {
   const { trainer, before = 0, steps, report, isInterrupted, after } = options;
   const started = performance.now();
   const finished: { readonly at: number; readonly tokens: number }[] = [{ at: started, tokens: 0 }];
-  const pending: { readonly result: Promise<TrainingStepResult>; readonly tokens: number }[] = [];
+  /** Tokens of the steps in flight. */
+  const pending: number[] = [];
   let [done, loss, tokens, isStopped] = [before, Number.NaN, 0, false];
   let fault: RunResult["fault"];
   const snapshots: Snapshot[] = [];
   let lastGood: Snapshot | undefined;
 
-  const settle = async () => {
-    const oldest = pending.shift();
-    if (oldest === undefined) return;
-    const result = await oldest.result;
-    if (!result.finite) {
-      fault ??= { step: before + result.step, value: whatIsBad(result) };
-      return;
+  /** The batches of the run. What follows a `yield` comes when its step is enqueued and before the next one is. */
+  async function* fed(): AsyncGenerator<Batch> {
+    let step = before;
+    for await (const batch of endless(options.training, before)) {
+      step += 1;
+      pending.push((batch.x.shape[0] ?? 0) * (batch.x.shape[1] ?? 0));
+      yield batch;
+      if (isSnapshotStep(step)) snapshots.push({ step, weights: trainer.parameters() });
+      isStopped = (await after?.(step)) ?? false;
+      if (isStopped || isInterrupted() || step === before + steps) return;
     }
-    [done, loss] = [before + result.step, result.loss];
-    if (snapshots[0]?.step === done - 1) lastGood = snapshots.shift();
-    tokens += oldest.tokens;
-    finished.push({ at: performance.now(), tokens });
-    if (finished.length > WINDOW) finished.shift();
-    report({ step: done, loss, gradientNorm: result.gradientNorm, tokensPerSecond: speed(finished) });
-  };
-
-  const batches = endless(options.training, before);
-  for (let step = before + 1; step <= before + steps && fault === undefined && !isStopped; step++) {
-    // Lets signals through even if the device computes synchronously.
-    await setImmediate();
-    if (isInterrupted()) break;
-    const batch = (await batches.next()).value;
-    pending.push({ result: trainer.step(batch), tokens: (batch.x.shape[0] ?? 0) * (batch.x.shape[1] ?? 0) });
-    if (isSnapshotStep(step)) snapshots.push({ step, weights: trainer.parameters() });
-    if (pending.length >= IN_FLIGHT) await settle();
-    isStopped = (await after?.(step)) ?? false;
   }
-  while (pending.length > 0) await settle();
+
+  if (steps > 0 && !isInterrupted()) {
+    for await (const result of trainer.run(fed())) {
+      if (!result.finite) {
+        fault = { step: before + result.step, value: whatIsBad(result) };
+        break;
+      }
+      [done, loss] = [before + result.step, result.loss];
+      if (snapshots[0]?.step === done - 1) lastGood = snapshots.shift();
+      tokens += pending.shift() ?? 0;
+      finished.push({ at: performance.now(), tokens });
+      if (finished.length > WINDOW) finished.shift();
+      report({ step: done, loss, gradientNorm: result.gradientNorm, tokensPerSecond: speed(finished) });
+    }
+  }
   await Promise.all(snapshots.map(({ weights }) => weights));
 
   const seconds = Math.max(1e-3, rounded((performance.now() - started) / 1000));
@@ -124,12 +123,6 @@ export async function runTraining(options: RunOptions): Promise<RunResult> {
     ...(fault && { fault }),
     ...(lastGood && { lastGood }),
   };
-}
-
-/** What was not finite in the first step that was not applied. */
-function whatIsBad({ firstBad = "loss", loss, gradientNorm }: TrainingStepResult): string {
-  if (firstBad === "update") return "the updated weights are not finite";
-  return `the ${firstBad} is ${Math.fround(firstBad === "loss" ? loss : gradientNorm)}`;
 }
 
 /** Repeats the passes over the data, starting after the first `before` batches. */

@@ -7,8 +7,10 @@ import { inputName } from "../compiler/graph/graph.ts";
 import type { NdArray } from "../compiler/graph/ndarray.ts";
 import type { Tuning } from "../compiler/plan/tuning.ts";
 import type { Device, DeviceArray, Executable } from "../devices/device.ts";
+import { abortable, nextMacrotask } from "./abort.ts";
 import { partsOf, unpackArray } from "./arena.ts";
 import { inputsOf, type PredictionBatch, type TrainingBatch } from "./batch-inputs.ts";
+import { entriesOf, type SourceOf } from "./data/source.ts";
 import type { Segmentation } from "./forms/in-segments.ts";
 import { type Held, zeroStates } from "./held-arrays.ts";
 import { meanOfBatches } from "./loss-parts.ts";
@@ -32,7 +34,7 @@ interface Compiled<Step> {
 
 type Evaluation = Compiled<BatchStepGraph>;
 
-export type AnyBatches = Iterable<TrainingBatch> | AsyncIterable<TrainingBatch>;
+export type AnyBatches = SourceOf<TrainingBatch>;
 
 /** What gradients are computed from. */
 interface TrainerState {
@@ -67,15 +69,22 @@ export class GraphsOnDemand {
   }
 
   /** The mean of the loss, or of a metric, over batches. `weights`: the parameters in one array, or in parts. */
-  meanOver = async (batches: AnyBatches, metric: Metric | undefined, weights: () => DeviceArray): Promise<number> => {
+  meanOver = async (
+    batches: AnyBatches,
+    metric: Metric | undefined,
+    weights: () => DeviceArray,
+    signal: AbortSignal | undefined,
+  ): Promise<number> => {
     let state: Held = {};
     let size: number | undefined;
     const found: Promise<Float64Array>[] = [];
     try {
-      for await (const batch of batches) {
+      for await (const batch of entriesOf("evaluate", "batches", batches, signal)) {
+        if (signal !== undefined) await nextMacrotask();
+        signal?.throwIfAborted();
         const { inputs, rows } = inputsOf(this.#network, batch, this.#evaluationOf(metric, undefined).step.indices);
         const { step, executable: compiling } = this.#evaluationOf(metric, this.#segmentsOf(inputs));
-        const executable = await compiling;
+        const executable = await abortable(signal, () => compiling);
         if (batch.fresh || rows !== size) {
           for (const array of Object.values(state)) array.destroy();
           state = zeroStates(this.#device, this.#network.stateShapes, rows);
@@ -90,16 +99,23 @@ export class GraphsOnDemand {
       }
     } finally {
       for (const array of Object.values(state)) array.destroy();
+      // Nothing is in flight when the call ends, whatever ends it.
+      await Promise.allSettled(found);
     }
     if (found.length === 0) throw new UserError("evaluate: got no batches; hold out more data");
     return meanOfBatches(await Promise.all(found));
   };
 
-  predict = async (batch: PredictionBatch, weights: () => DeviceArray): Promise<Predictions> => {
+  predict = async (
+    batch: PredictionBatch,
+    weights: () => DeviceArray,
+    signal: AbortSignal | undefined,
+  ): Promise<Predictions> => {
     this.#prediction ??= this.#compiled(predictionGraph("predict", this.#network), readbackOf);
     const { step, executable } = this.#prediction;
     const known = Object.keys(this.#network.batch);
-    return predicted(await executable, step, weights(), batch, known);
+    const compiled = await abortable(signal, () => executable);
+    return abortable(signal, () => predicted(compiled, step, weights(), batch, known));
   };
 
   /** The gradient of each parameter, by path. `stateOf` gives the arrays of the moment at which the graph is ready. */

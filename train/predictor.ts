@@ -10,6 +10,7 @@ import { type NdArray, zeros } from "../compiler/graph/ndarray.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
 import type { ScheduleChoice } from "../compiler/plan/scan/names.ts";
 import { type Device, type DeviceArray, type Executable, ofScanSchedule } from "../devices/device.ts";
+import { type AbortOptions, abortable, ofAbort } from "./abort.ts";
 import { type Arena, packArrays, partsOf, shapesOf } from "./arena.ts";
 import { type PredictionBatch, predictionInputs } from "./batch-inputs.ts";
 import { sequenceOfStep } from "./forms/sequence-of-step.ts";
@@ -19,7 +20,7 @@ import type { Objective } from "./objective.ts";
 import { predictionStep } from "./prediction-step.ts";
 
 /** Options of `createPredictor`. */
-export interface PredictorOptions {
+export interface PredictorOptions extends AbortOptions {
   /** How loops over time run on the device; chosen by their shapes by default. */
   readonly schedule?: ScheduleChoice;
 }
@@ -39,7 +40,7 @@ export interface Predictor {
   /** Names of its outputs; `output` for a network. */
   readonly outputs: readonly string[];
   /** Predicts a batch from zero states. A training batch works as well; its targets are ignored. */
-  readonly predict: (batch: PredictionBatch) => Promise<Predictions>;
+  readonly predict: (batch: PredictionBatch, options?: AbortOptions) => Promise<Predictions>;
   /** Replaces the weights from the next batch on. */
   readonly setParameters: (parameters: Readonly<Record<string, NdArray>>) => void;
   /** Frees its memory. */
@@ -66,16 +67,19 @@ export async function createPredictor(
   parameters: Readonly<Record<string, NdArray>>,
   options: PredictorOptions = {},
 ): Promise<Predictor> {
-  const { schedule = "auto" } = checkedOptions("createPredictor", options, { schedule: ofScanSchedule });
+  const kinds = { ...ofAbort, schedule: ofScanSchedule };
+  const { schedule = "auto", signal } = checkedOptions("createPredictor", options, kinds);
   checkSource("createPredictor", source);
   const prediction = predictionGraph("createPredictor", source);
   const { arena } = prediction;
   const packed = packArrays(parameters, arena);
-  const executable = await device.compile(prediction.graph, {
-    ...{ schedule, tuning: "tuned" in source ? source.tuned?.tuning : undefined },
-    parts: partsOf(prediction.graph, arena),
-    readback: readbackOf(prediction),
-  });
+  const compile = () =>
+    device.compile(prediction.graph, {
+      ...{ schedule, tuning: "tuned" in source ? source.tuned?.tuning : undefined },
+      parts: partsOf(prediction.graph, arena),
+      readback: readbackOf(prediction),
+    });
+  const executable = await abortable(signal, compile, (late) => late.destroy());
   let weights = device.upload(packed, shapesOf(arena));
   let isDestroyed = false;
   const check = () => {
@@ -84,9 +88,10 @@ export async function createPredictor(
   return {
     inputs: prediction.inputs,
     outputs: prediction.outputs,
-    predict: async (batch) => {
+    predict: async (batch, given = {}) => {
+      const { signal: ending } = checkedOptions("predict", given, ofAbort);
       check();
-      return predicted(executable, prediction, weights, batch, knownNames(source));
+      return abortable(ending, () => predicted(executable, prediction, weights, batch, knownNames(source)));
     },
     setParameters: (next) => {
       check();

@@ -8,6 +8,7 @@ import { type Graph, inputName, type NodeId } from "../compiler/graph/graph.ts";
 import { arrayFault, type NdArray, ndarray, zeros } from "../compiler/graph/ndarray.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
 import type { Device, DeviceArray } from "../devices/device.ts";
+import { type AbortOptions, abortable, nextMacrotask, ofAbort } from "./abort.ts";
 import { packArrays, partsOf, shapesOf } from "./arena.ts";
 import { denormalise, type Normalisation, normalise } from "./data/normalisation.ts";
 import type { Vocabulary } from "./data/text.ts";
@@ -34,7 +35,7 @@ export interface StreamStep {
 }
 
 /** Options of `createStream`. */
-export interface StreamOptions {
+export interface StreamOptions extends AbortOptions {
   /** Number of rows that run in parallel; 1 by default. */
   readonly batch?: number;
   /** Nodes of the step's graph whose values are returned as well, such as gates. */
@@ -76,7 +77,8 @@ export async function createStream(
   parameters: Readonly<Record<string, NdArray>>,
   options: StreamOptions = {},
 ): Promise<Stream> {
-  const { batch = 1, watch = [] } = checkedOptions("createStream", options, { batch: "number", watch: "list" });
+  const kinds = { ...ofAbort, batch: "number", watch: "list" } as const;
+  const { batch = 1, watch = [], signal } = checkedOptions("createStream", options, kinds);
   checkSource("createStream", source);
   if (!Number.isInteger(batch) || batch < 1) throw new UserError(`batch must be a whole number above 0, got ${batch}`);
   const whole = stepSource("createStream", source);
@@ -86,10 +88,9 @@ export async function createStream(
   const read = step.inputs.map((id) => inputName(step, id)).filter(isRead);
   const indices = indexChecks(step, read);
   const readback = graph.outputs.map((_, i) => i).slice(step.outputs.length - given.length);
-  const executable = await device.compile(graph, {
-    ...{ maxRows: batch, readback, tuning: tuned?.tuning },
-    parts: partsOf(graph, arena),
-  });
+  const compile = () =>
+    device.compile(graph, { ...{ maxRows: batch, readback, tuning: tuned?.tuning }, parts: partsOf(graph, arena) });
+  const executable = await abortable(signal, compile, (late) => late.destroy());
   let weights = device.upload(packArrays(parameters, arena), shapesOf(arena));
   const names = graph.inputs.map((id) => inputName(graph, id)).filter((name) => name.startsWith("state/"));
   const avals = new Map(graph.inputs.map((id) => [inputName(graph, id), at(graph.nodes, id).aval]));
@@ -172,14 +173,21 @@ export function destroyState(state: StreamState): void {
 }
 
 /** Feeds rows from a zero state until the caller stops; `next` is called after the previous output was used. */
-async function* outputsOf(stream: Stream, next: (output: NdArray | undefined) => NdArray) {
+async function* outputsOf(
+  stream: Stream,
+  next: (output: NdArray | undefined) => NdArray,
+  signal: AbortSignal | undefined,
+) {
   let state = stream.initialState();
   let output: NdArray | undefined;
   try {
     for (;;) {
+      if (signal !== undefined) await nextMacrotask();
+      signal?.throwIfAborted();
       const result = await stream.step(next(output), state);
       destroyState(state);
       ({ output, state } = result);
+      signal?.throwIfAborted();
       yield output;
     }
   } finally {
@@ -188,7 +196,7 @@ async function* outputsOf(stream: Stream, next: (output: NdArray | undefined) =>
 }
 
 /** Options of `sampleText`. */
-export interface SampleOptions {
+export interface SampleOptions extends AbortOptions {
   /** The trained network. */
   readonly stream: Stream;
   /** Its characters. */
@@ -212,7 +220,9 @@ export async function* sampleText(options: SampleOptions): AsyncGenerator<string
     length,
     temperature = 1,
     seed = 0,
+    signal,
   } = checkedOptions("sampleText", options, {
+    ...ofAbort,
     stream: "object",
     vocabulary: "object",
     prompt: "string",
@@ -239,7 +249,7 @@ export async function* sampleText(options: SampleOptions): AsyncGenerator<string
   let steps = 0;
   const next = () => ndarray([1], [at(tokens, steps++)], "i32");
   if (length === 0) return;
-  for await (const logits of outputsOf(stream, next)) {
+  for await (const logits of outputsOf(stream, next, signal)) {
     if (steps < tokens.length) continue;
     const token = sampleToken(logits.data, temperature, random);
     tokens.push(token);
@@ -271,7 +281,7 @@ function sampleToken(logits: Float64Array, temperature: number, random: RandomSt
 }
 
 /** Options of `forecast`. */
-export interface ForecastOptions {
+export interface ForecastOptions extends AbortOptions {
   /** The trained network. */
   readonly stream: Stream;
   /** The series so far: one row of features per time step, not normalised. */
@@ -284,7 +294,8 @@ export interface ForecastOptions {
 
 /** Predicts the next rows: each prediction is fed back as the next value. The stream must have batch 1. */
 export async function forecast(options: ForecastOptions): Promise<number[][]> {
-  const { stream, values, horizon, normalisation } = checkedOptions("forecast", options, {
+  const { stream, values, horizon, normalisation, signal } = checkedOptions("forecast", options, {
+    ...ofAbort,
     stream: "object",
     values: "list",
     horizon: "number",
@@ -298,13 +309,13 @@ export async function forecast(options: ForecastOptions): Promise<number[][]> {
   const toModel = (row: readonly number[]) => (normalisation === undefined ? row : normalise(row, normalisation));
   const predictions: number[][] = [];
   let steps = 0;
-  const outputs = outputsOf(stream, (output) => {
+  const next = (output: NdArray | undefined) => {
     const row = steps < values.length ? toModel(at(values, steps)) : output?.data;
     if (row === undefined) throw new InternalError("a forecast step has neither a value nor a prediction");
     steps += 1;
     return ndarray([1, row.length], row);
-  });
-  for await (const { data } of outputs) {
+  };
+  for await (const { data } of outputsOf(stream, next, signal)) {
     if (steps < values.length) continue;
     predictions.push([...(normalisation === undefined ? data : denormalise(data, normalisation))]);
     if (predictions.length === horizon) break;

@@ -6,8 +6,10 @@ import type { ScheduleChoice } from "../compiler/plan/scan/names.ts";
 import type { Tuning } from "../compiler/plan/tuning.ts";
 import type { ChunkChoice } from "../compiler/recurrence/chunkwise.ts";
 import { type KernelProfile, ofScanSchedule } from "../devices/device.ts";
+import type { AbortOptions } from "./abort.ts";
 import type { PredictionBatch, TrainingBatch } from "./batch-inputs.ts";
 import type { Checkpoint } from "./checkpoint.ts";
+import type { SourceOf } from "./data/source.ts";
 import type { Segmentation } from "./forms/in-segments.ts";
 import type { MemoryBudget } from "./memory-budget.ts";
 import type { Metric } from "./metrics.ts";
@@ -42,6 +44,8 @@ export interface TrainerOptions extends Partial<UpdateOptions> {
    * number; "never" goes one step after another.
    */
   readonly chunks?: ChunkChoice | undefined;
+  /** Ends the compilation: `createTrainer` rejects with the signal's reason. The trainer does not look at it later. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export const ofTrainer = {
@@ -53,6 +57,7 @@ export const ofTrainer = {
   parameters: "object",
   memory: "object",
   chunks: "any",
+  signal: "signal",
 } as const;
 
 /** The result of one training step. */
@@ -88,22 +93,30 @@ export interface Trainer<Trained extends Objective = Network> {
   /** Enqueues a step; the promise resolves when its results are read back. The first step of a trainer is always fresh. */
   step(batch: BatchOf<Trained>): Promise<TrainingStepResult>;
   /**
+   * Steps over batches: iterates over their results in order, with a few steps in flight, so the trainer is some steps ahead
+   * of the result that it gives (see `inFlight`). A step that is not finite is the last result, and whoever asks for another
+   * gets a UserError. An aborted run rejects with the signal's reason. However it ends, no step is in flight afterwards, and
+   * the trainer holds the weights of the last step that was enqueued: `stepCount` says which.
+   *
+   * @throws UserError if an option is invalid, if `batches` cannot be read, or (the iteration rejects) if there are none.
+   */
+  run(batches: SourceOf<BatchOf<Trained>>, options?: RunOptions): AsyncGenerator<TrainingStepResult, void, undefined>;
+  /** Number of steps so far, with those in flight. */
+  readonly stepCount: number;
+  /**
    * Mean loss over batches, with the state carried from one to the next, without training or random numbers. A batch is
    * weighted by the denominator of its loss, such as its number of valid steps, its rows, or the sum of its weights, so the
    * result is that of one batch with all their positions. A sum of losses is weighted term by term. If the denominator cannot
    * be found in the graph of the loss, the number of rows is used, unless the loss returns `{ mean, weight }`: see
    * `WeightedMean`.
    */
-  evaluate(
-    batches: Iterable<BatchOf<Trained>> | AsyncIterable<BatchOf<Trained>>,
-    options?: EvaluationOptions,
-  ): Promise<number>;
+  evaluate(batches: SourceOf<BatchOf<Trained>>, options?: EvaluationOptions): Promise<number>;
   /**
    * Predicts a batch with the current weights, from zero states and without random numbers: for a network logits or values
    * after each step, [T, B, …]; for an objective the outputs of its `predict`. Targets in the batch are ignored. Rejects if an
    * objective has no `predict`.
    */
-  readonly predict: (batch: PredictionBatch) => Promise<Predictions>;
+  readonly predict: (batch: PredictionBatch, options?: AbortOptions) => Promise<Predictions>;
   /**
    * Returns the gradient of each parameter for the loss of a batch, without an update: that of `step(batch)`, before clipping
    * and accumulation. It starts from the carried state like `step`, uses the random numbers of the next step, and changes
@@ -149,8 +162,19 @@ export interface StoppedStep {
   readonly inputs: Readonly<Record<string, NdArray>>;
 }
 
+/** Options of `trainer.run`. */
+export interface RunOptions extends AbortOptions {
+  /**
+   * Number of steps. Batches that can be read again, such as a list, are repeated until then. By default each batch is read
+   * once.
+   */
+  readonly steps?: number;
+  /** Steps enqueued before the result of the oldest is awaited; 4 by default. With 1 no step is ahead of its result. */
+  readonly inFlight?: number;
+}
+
 /** Options of `trainer.evaluate`. */
-export interface EvaluationOptions {
+export interface EvaluationOptions extends AbortOptions {
   /** Weights to use instead of the current ones, by path, such as their average. */
   readonly parameters?: Readonly<Record<string, NdArray>>;
   /** Measured instead of the loss, such as `accuracy`; compiled once for each metric. */

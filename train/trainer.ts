@@ -2,9 +2,11 @@ import { at, expectArgument, inWords, UserError } from "../compiler/graph/errors
 import { type NdArray, scalar, sizeOfNumbers, zeros } from "../compiler/graph/ndarray.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
 import type { Device, DeviceArray, KernelProfile } from "../devices/device.ts";
+import { type AbortOptions, abortable, ofAbort } from "./abort.ts";
 import { packArrays, shapesOf, unpackArray } from "./arena.ts";
 import { inputsOf, type PredictionBatch, type TrainingBatch } from "./batch-inputs.ts";
 import { type Checkpoint, carriedState, keptShape, keptValue } from "./checkpoint.ts";
+import { checkEntries } from "./data/source.ts";
 import { isFiniteInF32 } from "./files/finite-model.ts";
 import type { Segmentation } from "./forms/in-segments.ts";
 import { type AnyBatches, GraphsOnDemand } from "./graphs-on-demand.ts";
@@ -17,9 +19,11 @@ import type { Objective } from "./objective.ts";
 import { adam } from "./optimizers/gradient-descent.ts";
 import type { Predictions } from "./predictor.ts";
 import { checkSeed } from "./random.ts";
+import { trainingRun } from "./run.ts";
 import {
   type EvaluationOptions,
   ofTrainer,
+  type RunOptions,
   type StoppedStep,
   type Trainer,
   type TrainerOptions,
@@ -32,6 +36,7 @@ export type { Predictions } from "./predictor.ts";
 export type {
   BatchOf,
   EvaluationOptions,
+  RunOptions,
   StoppedStep,
   Trainer,
   TrainerOptions,
@@ -56,6 +61,7 @@ export async function createTrainer<Trained extends Objective = Network>(
     parameters,
     memory,
     chunks = "auto",
+    signal,
     ...given
   } = checkedOptions("createTrainer", options, ofTrainer);
   expectArgument(
@@ -74,7 +80,11 @@ export async function createTrainer<Trained extends Objective = Network>(
   const { precision } = given;
   const compile = { schedule, tuning, precision };
   const budget = memory && checkBudget("createTrainer", memory);
-  const programs = await trainingPrograms(device, network, step, update, compile, budget, rewrite);
+  const programs = await abortable(
+    signal,
+    () => trainingPrograms(device, network, step, update, compile, budget, rewrite),
+    (late) => late.destroy(),
+  );
   const onDemand = new GraphsOnDemand(device, network, { tuning, precision, rewrite, segments: programs.segments });
   const trainer = new DeviceTrainer(device, network, step, programs, checkedRate(learningRate), seed, onDemand);
   trainer.setParameters(start);
@@ -222,6 +232,15 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
     return this.#last as Promise<TrainingStepResult>;
   };
 
+  run = (batches: AnyBatches, options?: RunOptions): AsyncGenerator<TrainingStepResult, void, undefined> => {
+    this.#use();
+    return trainingRun(this, batches, options);
+  };
+
+  get stepCount(): number {
+    return this.#count;
+  }
+
   async #result(
     given: Given,
     metrics: DeviceArray,
@@ -288,22 +307,22 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
   };
 
   evaluate = async (batches: AnyBatches, options: EvaluationOptions = {}): Promise<number> => {
-    const kinds = { parameters: "object", metric: "function" } as const;
-    const { parameters, metric } = checkedOptions("evaluate", options, kinds);
+    const kinds = { ...ofAbort, parameters: "object", metric: "function" } as const;
+    const { parameters, metric, signal } = checkedOptions("evaluate", options, kinds);
     this.#use();
-    const isWalked = typeof batches === "object" && (Symbol.iterator in batches || Symbol.asyncIterator in batches);
-    expectArgument(isWalked, "evaluate: the argument", batches, "batches, such as a list of them");
+    checkEntries("evaluate", "batches", batches);
     const given = parameters && this.#uploaded(packArrays(parameters, this.#step.arena));
     try {
-      return await this.#onDemand.meanOver(batches, metric, () => given ?? heldOf(this.#held, "parameters"));
+      return await this.#onDemand.meanOver(batches, metric, () => given ?? heldOf(this.#held, "parameters"), signal);
     } finally {
       given?.destroy();
     }
   };
 
-  predict = async (batch: PredictionBatch): Promise<Predictions> => {
+  predict = async (batch: PredictionBatch, options: AbortOptions = {}): Promise<Predictions> => {
+    const { signal } = checkedOptions("predict", options, ofAbort);
     this.#use();
-    return this.#onDemand.predict(batch, () => heldOf(this.#held, "parameters"));
+    return this.#onDemand.predict(batch, () => heldOf(this.#held, "parameters"), signal);
   };
 
   gradients = async (batch: TrainingBatch): Promise<Record<string, NdArray>> => {

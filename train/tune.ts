@@ -48,7 +48,7 @@ const ofTune = {
   schedule: ofScanSchedule,
   batch: "object",
   seconds: "number",
-  signal: "object",
+  signal: "signal",
   onProgress: "function",
 } as const;
 

@@ -8,7 +8,7 @@ import type { Aval } from "./graph.ts";
 
 /** What an option must be; for a choice, the choices. "any" is checked where it is used. */
 type Kind =
-  | ("number" | "string" | "boolean" | "function" | "list" | "object" | "tensor" | "any")
+  | ("number" | "string" | "boolean" | "function" | "list" | "object" | "tensor" | "signal" | "any")
   | Readonly<Record<string, unknown>>;
 
 type KindOf<T> =
@@ -27,9 +27,11 @@ type KindOf<T> =
               ? "list"
               : [T] extends [Aval]
                 ? "tensor"
-                : [T] extends [object]
-                  ? "object"
-                  : never);
+                : [T] extends [AbortSignal]
+                  ? "signal"
+                  : [T] extends [object]
+                    ? "object"
+                    : never);
 
 /** The kind of every option; leaving one out is a type error. */
 export type Kinds<O> = { readonly [K in keyof O]-?: KindOf<Exclude<O[K], undefined>> };
@@ -72,6 +74,8 @@ function fits(value: unknown, kind: Kind): boolean {
   if (typeof kind === "object") return typeof value === "string" && Object.hasOwn(kind, value);
   if (kind === "list") return Array.isArray(value);
   if (kind === "tensor") return typeof value === "object" && value !== null && "shape" in value;
+  // Not of a class: a signal can come from another frame of the page.
+  if (kind === "signal") return typeof value === "object" && value !== null && "throwIfAborted" in value;
   return typeof value === kind && value !== null && !Array.isArray(value);
 }
 
@@ -86,7 +90,9 @@ function kindInWords(kind: Kind): string {
       ? "a record"
       : kind === "string"
         ? "a text"
-        : `a ${kind}`;
+        : kind === "signal"
+          ? "an AbortSignal, such as that of an AbortController"
+          : `a ${kind}`;
 }
 
 const rate = "learningRate";

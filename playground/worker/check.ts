@@ -3,10 +3,10 @@
 import { cellFromTrace } from "../../compiler/dsl/traced-cell.ts";
 import { UserError } from "../../compiler/graph/errors.ts";
 import { checkGradients, type GradientReport } from "../../testing/gradients/check-gradients.ts";
+import { nextMacrotask } from "../../train/abort.ts";
 import { decodeCell } from "../../train/files/traced-cell-json.ts";
 import type { CheckResult } from "../shared/protocol.ts";
 import { lineOf } from "./fault.ts";
-import { nextMacrotask } from "./training-loop.ts";
 
 const portion = 3;
 const most = 1000;

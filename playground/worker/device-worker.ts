@@ -7,6 +7,7 @@
 
 import { UserError } from "../../compiler/graph/errors.ts";
 import type { Device } from "../../devices/device.ts";
+import { nextMacrotask } from "../../train/abort.ts";
 import { vocabularyOfModel } from "../../train/data/tokenizer.ts";
 import { streamingStep } from "../../train/prediction-step.ts";
 import { tasks } from "../../train/tasks/index.ts";
@@ -32,7 +33,7 @@ import { type OpenDevice, type Opened, openFirst } from "./opening.ts";
 import { type Kept, Run } from "./run.ts";
 import { openSampler, type SampleData, type Sampler, sampleFrom } from "./sampling.ts";
 import { TrainingClock } from "./training-clock.ts";
-import { nextMacrotask, TrainingLoop } from "./training-loop.ts";
+import { TrainingLoop } from "./training-loop.ts";
 
 const defaultCases = 30;
 

@@ -2,6 +2,7 @@
 import { at, UserError } from "../../compiler/graph/errors.ts";
 import { type NdArray, ndarray } from "../../compiler/graph/ndarray.ts";
 import type { Device } from "../../devices/device.ts";
+import { nextMacrotask } from "../../train/abort.ts";
 import { denormalise } from "../../train/data/normalisation.ts";
 import { type Gate, gatesOf } from "../../train/gates.ts";
 import {
@@ -15,7 +16,6 @@ import {
 } from "../../train/stream.ts";
 import type { RunName, Sample, SampleTrace, Table, TracedValue } from "../shared/protocol.ts";
 import { type Dataset, rowOf } from "./dataset.ts";
-import { nextMacrotask } from "./training-loop.ts";
 
 const longest = 5000;
 /** Rows that a forecast reads before it goes on by itself. */

@@ -2,6 +2,7 @@
  * @file Trains several runs on one device, in turns: each that is active gets one step, then the next. In between the
  * worker listens to what the page says.
  */
+import { nextMacrotask } from "../../train/abort.ts";
 import type { StoppedEvent } from "../shared/protocol.ts";
 import type { Run } from "./run.ts";
 
@@ -56,17 +57,4 @@ export class TrainingLoop {
     }
     this.#going = false;
   }
-}
-
-/** Lets everything that has arrived be handled first. A timer would wait for milliseconds; a message does not. */
-export function nextMacrotask(): Promise<void> {
-  return new Promise((resolve) => {
-    const { port1, port2 } = new MessageChannel();
-    port1.addEventListener("message", () => {
-      port1.close();
-      resolve();
-    });
-    port1.start();
-    port2.postMessage(undefined);
-  });
 }

@@ -99,6 +99,18 @@ import { initialize as drawn, interpret as run, model as modelOf, ndarray as arr
 }`,
     },
     {
+      after:
+        'for await (const { loss } of trainer.run(batches.training, { steps: 5 })) console.log("goes on", loss.toFixed(3));',
+      says: "the aborted run has made few of its steps, and the trainer goes on after them",
+      check: `
+{
+  expect(stop.signal.aborted).toBe(true);
+  expect(trainer.stepCount).toBeLessThan(60);
+  const before = trainer.stepCount;
+  for (const batch of batches.training) expect((await trainer.step(batch)).step).toBeGreaterThan(before);
+}`,
+    },
+    {
       after: "    slots: {},\n  }),\n};",
       says: "the step is p - lr (g + 0.01 p)",
       check: `

@@ -24,6 +24,7 @@ import { passMutants } from "./passes.ts";
 import { planMutants } from "./plan.ts";
 import { precisionMutants } from "./precision.ts";
 import { productMutants } from "./products.ts";
+import { programMutants } from "./programs.ts";
 import { recurrenceMutants } from "./recurrence.ts";
 import { reductionMutants } from "./reductions.ts";
 import { residentMutants } from "./resident.ts";
@@ -44,6 +45,7 @@ export const mutants: readonly Mutant[] = [
   ...dispatchMutants,
   ...kernelMutants,
   ...productMutants,
+  ...programMutants,
   ...recurrenceMutants,
   ...reductionMutants,
   ...residentMutants,

@@ -34,17 +34,6 @@ export const trainingMutants: readonly Mutant[] = [
     [["a trainer is used after its end", "if (this.#isDestroyed) throw", "if (this.#count < 0) throw"]],
   ),
   ...changed(
-    "train/graphs-on-demand.ts",
-    ["test/package/wrong-arguments.test.ts"],
-    [
-      [
-        "batches may only be at hand",
-        "for await (const batch of batches)",
-        "for (const batch of batches as TrainingBatch[])",
-      ],
-    ],
-  ),
-  ...changed(
     "compiler/trace/expect.ts",
     ["test/package/wrong-arguments.test.ts"],
     [

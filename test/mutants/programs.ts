@@ -1,0 +1,72 @@
+/** @file Mutants of what programs that train are made of: runs, signals, sources of batches, stores of models, logs. */
+import { changed, type Mutant } from "./mutant.ts";
+
+export const programMutants: readonly Mutant[] = [
+  ...changed(
+    "train/run.ts",
+    ["test/train/run.test.ts"],
+    [
+      ["a step more is in flight", "pending.length < inFlight", "pending.length <= inFlight"],
+      ["a run goes on after a step that is not finite", "if (!result.finite) throw", "if (!Array) throw"],
+      ["steps in flight are left behind", "await Promise.allSettled(pending);", ""],
+      ["an error comes before the results of earlier steps", "(fault: unknown) => ({ fault })", "() => ({})"],
+      [
+        "a run takes no notice of its signal while steps wait",
+        "      signal?.throwIfAborted();\n      yield",
+        "      yield",
+      ],
+      ["a generator is asked again", "steps !== undefined && isRepeatable(source)", "steps !== undefined"],
+      ["a list is read once", "steps !== undefined && isRepeatable(source)", "false"],
+      [
+        "a source that is empty trains nothing, silently",
+        "if (isEmpty) throw",
+        "if (isEmpty && !isRepeated) return;\n    if (isEmpty) throw",
+      ],
+      ["other tasks have no turn", "await nextMacrotask();", ""],
+    ],
+  ),
+  ...changed(
+    "train/abort.ts",
+    ["test/train/abort.test.ts"],
+    [
+      ["work begins though it is aborted", "  signal.throwIfAborted();\n", ""],
+      ["what comes too late is kept", "working.then(drop)", "working.then(() => {})"],
+      ["a listener stays", 'signal.removeEventListener("abort", listener);', ""],
+    ],
+  ),
+  ...changed(
+    "train/data/source.ts",
+    ["test/train/source.test.ts"],
+    [
+      ["a source that is left is not told", "isOpen ? leave(signal?.reason) : undefined", "undefined"],
+      ["a stream stays locked", "release: () => reader.releaseLock()", "release: () => {}"],
+      ["a source that has ended is told to end", "if (result.done) isOpen = false;", ""],
+      ["a source that has failed is told to end", "      isOpen = false;\n      throw error;", "      throw error;"],
+      ["a stream is cancelled without a reason", "reader.cancel(reason)", "reader.cancel()"],
+      ["values may only be at hand", "Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : ", ""],
+      ["a locked stream is read", "isStream(source) && source.locked", "isStream(source) && !source"],
+    ],
+  ),
+  ...changed(
+    "train/graphs-on-demand.ts",
+    ["test/train/abort.test.ts"],
+    [["an evaluation lets nothing abort it", "if (signal !== undefined) await nextMacrotask();", ""]],
+  ),
+  ...changed(
+    "train/stream.ts",
+    ["test/train/abort.test.ts"],
+    [
+      ["sampling lets nothing abort it", "if (signal !== undefined) await nextMacrotask();", ""],
+      [
+        "a stream that is compiled too late is kept",
+        "abortable(signal, compile, (late) => late.destroy())",
+        "abortable(signal, compile)",
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/graph/options.ts",
+    ["test/train/run.test.ts", "test/train/abort.test.ts"],
+    [["anything is a signal", '"throwIfAborted" in value', "true"]],
+  ),
+];
