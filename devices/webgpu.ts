@@ -8,6 +8,7 @@ import { checkGraph, type Graph } from "../compiler/graph/graph.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
 import { uploadArray } from "../runtime/arrays.ts";
 import { GpuContext } from "../runtime/context.ts";
+import { contextOnDeviceOf } from "../runtime/foreign-device.ts";
 import type { AdapterChoice } from "../runtime/host.ts";
 import { LoadedProgram } from "../runtime/loaded-program.ts";
 import { type CompileOptions, checkUpload, type Device, executableOf, ofCompile } from "./device.ts";
@@ -17,6 +18,11 @@ import { type Loader, loadPaged, lowerPaged } from "./paged-program.ts";
 /** Opens a device on an adapter of this kind; `timeout` is in seconds, as in `OpenDeviceOptions`. */
 export async function openWebgpuDevice(choice: AdapterChoice, timeout?: number): Promise<Device> {
   return deviceOn(await GpuContext.open(choice, timeout));
+}
+
+/** Opens a device on a GPUDevice that somebody else owns. */
+export async function openDeviceOf(gpuDevice: unknown, timeout?: number): Promise<Device> {
+  return deviceOn(await contextOnDeviceOf(gpuDevice, timeout));
 }
 
 /** The device of a context, whose buffers have at most `bufferBytes`. */

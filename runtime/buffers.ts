@@ -6,16 +6,15 @@ import { UserError } from "../compiler/graph/errors.ts";
 
 const minimumBytes = 16;
 
-/** Usage flags of buffers for arrays. A function, because browsers without WebGPU lack these names. */
-export const storageUsage = () => GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
-
 export class BufferPool {
   readonly #device: GPUDevice;
   readonly #free = new Map<string, GPUBuffer[]>();
   readonly #ids = new WeakMap<GPUBuffer, number>();
   #next = 0;
+  /** The buffers that the pool has created and not destroyed. Those that nobody holds any more may be collected. */
+  readonly #own = new WeakMap<GPUBuffer, WeakRef<GPUBuffer>>();
+  readonly #all = new Set<WeakRef<GPUBuffer>>();
   #bytes = 0;
-  #count = 0;
 
   constructor(device: GPUDevice) {
     this.#device = device;
@@ -23,7 +22,7 @@ export class BufferPool {
 
   /** Bytes and number of all existing buffers, including those kept for reuse. */
   get allocated(): { readonly bytes: number; readonly buffers: number } {
-    return { bytes: this.#bytes, buffers: this.#count };
+    return { bytes: this.#bytes, buffers: this.#all.size };
   }
 
   /** A unique number of the buffer, for keys. */
@@ -51,24 +50,42 @@ export class BufferPool {
     }
     const known = this.#free.get(`${size} ${usage}`)?.pop();
     if (known !== undefined) return known;
+    const buffer = this.#device.createBuffer({ label, size, usage });
+    const reference = new WeakRef(buffer);
+    this.#own.set(buffer, reference);
+    this.#all.add(reference);
     this.#bytes += size;
-    this.#count += 1;
-    return this.#device.createBuffer({ label, size, usage });
+    return buffer;
   }
 
+  /** Keeps a buffer for reuse. One that the pool has not created belongs to somebody else, and is left alone. */
   release(buffer: GPUBuffer): void {
+    if (!this.#own.has(buffer)) return;
     const key = `${buffer.size} ${buffer.usage}`;
     this.#free.set(key, [...(this.#free.get(key) ?? []), buffer]);
   }
 
+  /** Destroys a buffer if the pool has created it. */
   destroy(buffer: GPUBuffer): void {
+    const reference = this.#own.get(buffer);
+    if (reference === undefined) return;
+    this.#own.delete(buffer);
+    this.#all.delete(reference);
     this.#bytes -= buffer.size;
-    this.#count -= 1;
     buffer.destroy();
   }
 
   destroyFree(): void {
     for (const buffers of this.#free.values()) for (const buffer of buffers) this.destroy(buffer);
+    this.#free.clear();
+  }
+
+  /** Destroys all buffers, those in use too. */
+  destroyAll(): void {
+    for (const reference of this.#all) {
+      const buffer = reference.deref();
+      if (buffer !== undefined) this.destroy(buffer);
+    }
     this.#free.clear();
   }
 }

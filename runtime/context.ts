@@ -1,9 +1,10 @@
 /** @file An open WebGPU device: its buffers, error reports, and reads. */
 import type { RegisterFile } from "../compiler/plan/lowering.ts";
-import { BufferPool, megabytes, storageUsage } from "./buffers.ts";
+import { BufferPool, megabytes } from "./buffers.ts";
 import { DeviceLostError, DeviceMemoryError, DeviceTimeoutError } from "./device-errors.ts";
 import { type ScopeErrors, withErrorScopes } from "./error-scopes.ts";
-import { type AdapterChoice, type HostAdapter, requestDevice } from "./host.ts";
+import { mapMode, stagingUsage, storageUsage } from "./gpu-flags.ts";
+import { type AdapterChoice, type DeviceHost, type HostAdapter, requestDevice } from "./host.ts";
 import { findNeighbours } from "./neighbours.ts";
 import { registersOf } from "./registers.ts";
 import { Waiting } from "./waiting.ts";
@@ -24,44 +25,62 @@ export interface CompileLimits {
 
 export class GpuContext {
   readonly device: GPUDevice;
-  readonly host: HostAdapter;
+  readonly host: DeviceHost;
   readonly pool: BufferPool;
   /** Resolves when the device is lost, with an error for the user. */
   readonly lost: Promise<DeviceLostError>;
   readonly waiting: Waiting;
+  /** Ends the device, if it is ours. */
+  readonly #close: (() => void) | undefined;
   #loss: DeviceLostError | undefined;
   #neighbours: number;
+  #tellLost: (loss: DeviceLostError) => void = () => {};
 
-  constructor(host: HostAdapter, device: GPUDevice, timeout?: number, neighbours = 1) {
+  /** A device of `host`. It is ours, to be destroyed with the context, if `host` is an adapter. */
+  constructor(host: HostAdapter | DeviceHost, device: GPUDevice, timeout?: number, neighbours = 1) {
     this.#neighbours = neighbours;
+    if ("release" in host)
+      this.#close = () => {
+        device.destroy();
+        host.release();
+      };
     this.waiting = new Waiting(host.name, timeout);
     this.host = host;
     this.device = device;
     this.pool = new BufferPool(device);
-    this.lost = device.lost.then(({ reason, message }) => {
-      this.#loss ??= new DeviceLostError(host.name, reason === "destroyed" ? "it was destroyed" : message || "unknown");
-      return this.#loss;
+    this.lost = new Promise((resolve) => {
+      this.#tellLost = resolve;
     });
+    void device.lost.then((info) => this.#lose(reasonOf(info)));
   }
 
   static async open(choice: AdapterChoice, timeout?: number): Promise<GpuContext> {
     const { host, device } = await requestDevice(choice);
+    return GpuContext.on(host, device, timeout);
+  }
+
+  /** On a device that is open already; `host` says whether it is ours. */
+  static async on(host: DeviceHost, device: GPUDevice, timeout?: number): Promise<GpuContext> {
     const context = new GpuContext(host, device, timeout);
     // A software adapter keeps no weights in registers, so it need not be asked.
-    if (host.kind === "gpu") {
-      const found = findNeighbours(device, host.adapter.info.subgroupMinSize);
-      context.#neighbours = await context.wait(found, "find neighbouring invocations").catch((error: unknown) => {
-        host.release();
-        throw error;
-      });
-    }
+    if (host.kind === "software") return context;
+    const found = findNeighbours(device, host.info.subgroupMinSize);
+    context.#neighbours = await context.wait(found, "find neighbouring invocations").catch((error: unknown) => {
+      context.destroy();
+      throw error;
+    });
     return context;
+  }
+
+  #lose(reason: string): void {
+    this.#loss ??= new DeviceLostError(this.host.name, reason);
+    this.#tellLost(this.#loss);
   }
 
   /** The device limits that the compiler relies on. */
   get compileLimits(): CompileLimits {
     const { limits } = this.device;
-    const { subgroupMinSize, subgroupMaxSize } = this.host.adapter.info;
+    const { subgroupMinSize, subgroupMaxSize } = this.host.info;
     const isFixed = this.device.features.has("subgroups") && subgroupMinSize === subgroupMaxSize;
     return {
       target: this.host.kind,
@@ -70,7 +89,7 @@ export class GpuContext {
       subgroupSize: isFixed ? subgroupMinSize : undefined,
       maxInvocations: Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX),
       clearsWorkgroups: this.host.clearsWorkgroups,
-      registers: registersOf(this.host.adapter.info),
+      registers: registersOf(this.host.info),
       neighbours: this.#neighbours,
     };
   }
@@ -102,7 +121,7 @@ export class GpuContext {
   ): { readonly buffer: GPUBuffer; readonly outcome: Promise<Error | undefined> } {
     this.check();
     const { result: buffer, errors } = withErrorScopes(this.device, () => {
-      const buffer = this.pool.take(words.byteLength, storageUsage(), "array");
+      const buffer = this.pool.take(words.byteLength, storageUsage, "array");
       this.write(buffer, words);
       return buffer;
     });
@@ -118,7 +137,7 @@ export class GpuContext {
   async readBuffer(source: GPUBuffer, bytes: number): Promise<ArrayBuffer> {
     this.check();
     const { result: staging, errors } = withErrorScopes(this.device, () => {
-      const buffer = this.pool.take(bytes, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST, "staging");
+      const buffer = this.pool.take(bytes, stagingUsage, "staging");
       const encoder = this.device.createCommandEncoder({ label: "read back" });
       encoder.copyBufferToBuffer(source, 0, buffer, 0, Math.max(4, bytes));
       this.device.queue.submit([encoder.finish()]);
@@ -139,7 +158,7 @@ export class GpuContext {
     outcome: Promise<Error | undefined>,
   ): Promise<ArrayBuffer> {
     // A buffer that could not be created cannot be mapped either; `outcome` has the reason, so the host need not print it.
-    const { result: mapping, errors } = withErrorScopes(this.device, () => staging.mapAsync(GPUMapMode.READ));
+    const { result: mapping, errors } = withErrorScopes(this.device, () => staging.mapAsync(mapMode.READ));
     errors.catch(() => {});
     let copy: ArrayBuffer;
     try {
@@ -167,12 +186,20 @@ export class GpuContext {
     return invalid === null ? undefined : new Error(`${action}: the device reports: ${invalid.message}`);
   }
 
+  /** Frees all memory. The device itself is destroyed only if it is ours. */
   destroy(): void {
-    this.#loss ??= new DeviceLostError(this.host.name, "it was destroyed");
-    this.pool.destroyFree();
-    this.device.destroy();
-    this.host.release();
+    this.#lose("it was destroyed");
+    if (this.#close === undefined) this.pool.destroyAll();
+    else {
+      this.pool.destroyFree();
+      this.#close();
+    }
   }
+}
+
+/** Why a device was lost, in words. */
+export function reasonOf({ reason, message }: GPUDeviceLostInfo): string {
+  return reason === "destroyed" ? "it was destroyed" : message || "unknown";
 }
 
 function nextMacrotask(): Promise<undefined> {

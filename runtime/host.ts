@@ -2,11 +2,11 @@
  * @file The entry point to WebGPU: the same two calls in browsers, Deno and Node. All host-specific code is in hosts/.
  */
 import { DeviceUnavailableError } from "./device-errors.ts";
-import { type AdapterChoice, type HostAdapter, ownDevice } from "./hosts/adapter.ts";
+import { type AdapterChoice, type DeviceHost, type HostAdapter, ownDevice } from "./hosts/adapter.ts";
 import { hasNavigatorGpu, navigatorAdapter } from "./hosts/navigator.ts";
 
 export { DeviceLostError, DeviceUnavailableError } from "./device-errors.ts";
-export type { AdapterChoice, HostAdapter } from "./hosts/adapter.ts";
+export type { AdapterChoice, DeviceHost, HostAdapter } from "./hosts/adapter.ts";
 
 export interface HostDevice {
   readonly host: HostAdapter;
@@ -33,6 +33,12 @@ export async function requestAdapter(choice: AdapterChoice = "auto"): Promise<Ho
   if ("Deno" in globalThis) return (await import("./hosts/deno.ts")).denoAdapter(choice);
   if (!hasNavigatorGpu() && isNode()) return (await import("./hosts/node.ts")).nodeAdapter(choice);
   return navigatorAdapter(choice);
+}
+
+/** How this host waits for a software adapter, if it has a way of its own. */
+export async function waitForSoftware(): Promise<DeviceHost["wait"] | undefined> {
+  if ("Deno" in globalThis || hasNavigatorGpu() || !isNode()) return undefined;
+  return (await import("./hosts/node.ts")).sleepingWait;
 }
 
 function isNode(): boolean {

@@ -1,6 +1,7 @@
 /** @file Times kernels with timestamp queries, one compute pass each. */
 import { UserError } from "../compiler/graph/errors.ts";
 import type { GpuContext } from "./context.ts";
+import { bufferUsage } from "./gpu-flags.ts";
 
 const maxQueries = 4096;
 const nanosecondsPerMillisecond = 1e6;
@@ -24,7 +25,7 @@ export class KernelTimer {
     this.#resolved = context.device.createBuffer({
       label: "timestamps",
       size: maxQueries * 8,
-      usage: GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC,
+      usage: bufferUsage.QUERY_RESOLVE | bufferUsage.COPY_SRC,
     });
   }
 

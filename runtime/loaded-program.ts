@@ -6,10 +6,11 @@ import type { DimSizes } from "../compiler/graph/dim.ts";
 import { at } from "../compiler/graph/errors.ts";
 import type { Location, Program } from "../compiler/plan/program.ts";
 import { findArray, GpuArray, StagedArray } from "./arrays.ts";
-import { megabytes, storageUsage } from "./buffers.ts";
+import { megabytes } from "./buffers.ts";
 import type { GpuContext } from "./context.ts";
 import { DeviceMemoryError } from "./device-errors.ts";
 import { type ScopeErrors, withErrorScopes } from "./error-scopes.ts";
+import { bufferUsage, stagingUsage, storageUsage } from "./gpu-flags.ts";
 import { InputBuffers } from "./input-buffers.ts";
 import { bytesIn, type Instance, instantiate } from "./instance.ts";
 import type { KernelTimer } from "./kernel-timer.ts";
@@ -31,7 +32,7 @@ interface Buffers {
   shortage?: DeviceMemoryError;
 }
 
-const uniformUsage = () => GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST;
+const uniformUsage = bufferUsage.UNIFORM | bufferUsage.COPY_DST;
 
 export class LoadedProgram {
   readonly program: Program;
@@ -53,7 +54,7 @@ export class LoadedProgram {
     this.#inputs = new InputBuffers<GPUBuffer>(
       {
         find: (given) => findArray(context, given),
-        take: (bytes, label) => context.pool.take(bytes, storageUsage(), label),
+        take: (bytes, label) => context.pool.take(bytes, storageUsage, label),
         write: (buffer, words) => context.write(buffer, words),
         destroy: (buffer) => context.pool.destroy(buffer),
       },
@@ -133,15 +134,29 @@ export class LoadedProgram {
     const { device } = this.#context;
     const sizes = sizesOf(this.program, inputs);
     await this.#pipelines.load(sizes);
-    const bound = this.#bind(sizes);
-    const buffers = this.program.buffers.map((_, i) => this.#slabs.get(i));
-    this.#inputs.placeIn(buffers, inputs);
+    const { bound, buffers } = await this.#scoped(() => {
+      const bound = this.#bind(sizes);
+      const buffers = this.program.buffers.map((_, i) => this.#slabs.get(i));
+      this.#inputs.placeIn(buffers, inputs);
+      return { bound, buffers };
+    });
     for (const batch of timer.batches(bound.instance.steps)) {
-      const encoder = device.createCommandEncoder({ label: `${this.program.name} (profile)` });
-      this.#encoder.encodeTimed(encoder, batch, bound, buffers, timer);
-      await timer.collect(encoder);
+      await this.#scoped(() => {
+        const encoder = device.createCommandEncoder({ label: `${this.program.name} (profile)` });
+        this.#encoder.encodeTimed(encoder, batch, bound, buffers, timer);
+        return timer.collect(encoder);
+      });
     }
     return sizes;
+  }
+
+  /** The result of calls whose errors are ours, so that nobody else hears them. Rejects with the first. */
+  async #scoped<T>(calls: () => T | Promise<T>): Promise<T> {
+    const { result, errors } = withErrorScopes(this.#context.device, calls);
+    const [outcome, found] = await Promise.all([result, errors.catch(() => undefined)]);
+    const error = found?.shortage ?? found?.invalid;
+    if (error != null) throw new Error(`${this.program.name}: the device reports: ${error.message}`);
+    return outcome;
   }
 
   destroy(): void {
@@ -192,7 +207,7 @@ export class LoadedProgram {
       if (role !== "slab" || (slab !== undefined && slab.size >= bytes)) continue;
       const larger = pool.take(
         bytes,
-        storageUsage(),
+        storageUsage,
         `${taskAt(this.program, sizes)} needs ${this.#planOf(instance)} on the device, of which ${name}`,
       );
       if (slab !== undefined) {
@@ -202,13 +217,13 @@ export class LoadedProgram {
       this.#slabs.set(i, larger);
     }
     this.#pipelines.loadNow(sizes);
-    const sizeTable = pool.take(instance.sizeTable.byteLength, uniformUsage(), "sizes");
+    const sizeTable = pool.take(instance.sizeTable.byteLength, uniformUsage, "sizes");
     device.queue.writeBuffer(sizeTable, 0, instance.sizeTable);
-    const stepTable = pool.take(instance.stepTable.byteLength, uniformUsage(), "steps");
+    const stepTable = pool.take(instance.stepTable.byteLength, uniformUsage, "steps");
     device.queue.writeBuffer(stepTable, 0, instance.stepTable);
     let workgroups: GPUBuffer | undefined;
     if (instance.steps.some((step) => "kernel" in step && step.indirect !== undefined)) {
-      const usage = GPUBufferUsage.INDIRECT | GPUBufferUsage.COPY_DST;
+      const usage = bufferUsage.INDIRECT | bufferUsage.COPY_DST;
       workgroups = pool.take(initialWorkgroups.byteLength, usage, "workgroups");
       device.queue.writeBuffer(workgroups, 0, initialWorkgroups);
     }
@@ -227,8 +242,7 @@ export class LoadedProgram {
     const { sizes } = instance;
     const { pool } = this.#context;
     const bytesOf = (location: Location) => bytesIn(instance, location, location.size);
-    const usageOf = (i: number) =>
-      this.#readback.has(i) ? GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST : storageUsage();
+    const usageOf = (i: number) => (this.#readback.has(i) ? stagingUsage : storageUsage);
     // All memory is allocated before any donated array is detached.
     const taken: (GPUBuffer | undefined)[] = [];
     try {

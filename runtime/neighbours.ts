@@ -2,6 +2,8 @@
  * @file Which invocations of a workgroup are neighbours in a subgroup. WGSL does not say how invocations are mapped to
  * lanes, so a kernel that runs once for each device looks.
  */
+import { withErrorScopes } from "./error-scopes.ts";
+import { mapMode, stagingUsage, storageUsage } from "./gpu-flags.ts";
 
 const lanes = 256;
 
@@ -33,32 +35,39 @@ const distancesBelow = (largest: number) => [1, 2, 4, 8, 16, 32, 64].filter((dis
  */
 export async function findNeighbours(device: GPUDevice, minSize: number | undefined): Promise<number> {
   if (!device.features.has("subgroups") || minSize === undefined || minSize < 2) return 1;
-  const storage = device.createBuffer({ size: 4 * lanes, usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC });
-  const readable = device.createBuffer({ size: 4 * lanes, usage: GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ });
-  device.pushErrorScope("validation");
+  // Scopes are one stack per device, which others may share: none is open across an await.
+  const scoped = <T>(calls: () => T): T => {
+    const { result, errors } = withErrorScopes(device, calls);
+    errors.catch(() => {});
+    return result;
+  };
+  const [storage, readable] = scoped(() => [
+    device.createBuffer({ size: 4 * lanes, usage: storageUsage }),
+    device.createBuffer({ size: 4 * lanes, usage: stagingUsage }),
+  ]);
   try {
-    const module = device.createShaderModule({ code: probe(minSize) });
-    const pipeline = await device.createComputePipelineAsync({
-      layout: "auto",
-      compute: { module, entryPoint: "main" },
+    const pipeline = await scoped(() => {
+      const module = device.createShaderModule({ code: probe(minSize) });
+      return device.createComputePipelineAsync({ layout: "auto", compute: { module, entryPoint: "main" } });
     });
-    const layout = pipeline.getBindGroupLayout(0);
-    const group = device.createBindGroup({ layout, entries: [{ binding: 0, resource: { buffer: storage } }] });
-    const encoder = device.createCommandEncoder();
-    const pass = encoder.beginComputePass();
-    pass.setPipeline(pipeline);
-    pass.setBindGroup(0, group);
-    pass.dispatchWorkgroups(1);
-    pass.end();
-    encoder.copyBufferToBuffer(storage, 0, readable, 0, 4 * lanes);
-    device.queue.submit([encoder.finish()]);
-    await readable.mapAsync(GPUMapMode.READ);
+    await scoped(() => {
+      const layout = pipeline.getBindGroupLayout(0);
+      const group = device.createBindGroup({ layout, entries: [{ binding: 0, resource: { buffer: storage } }] });
+      const encoder = device.createCommandEncoder();
+      const pass = encoder.beginComputePass();
+      pass.setPipeline(pipeline);
+      pass.setBindGroup(0, group);
+      pass.dispatchWorkgroups(1);
+      pass.end();
+      encoder.copyBufferToBuffer(storage, 0, readable, 0, 4 * lanes);
+      device.queue.submit([encoder.finish()]);
+      return readable.mapAsync(mapMode.READ);
+    });
     return neighboursIn(new Uint32Array(readable.getMappedRange()), minSize);
   } catch {
     // A device that refuses the kernel, such as one without these functions, exchanges through memory.
     return 1;
   } finally {
-    await device.popErrorScope().catch(() => null);
     storage.destroy();
     readable.destroy();
   }

@@ -5,6 +5,7 @@
 import { at } from "../compiler/graph/errors.ts";
 import type { Kernel, Program } from "../compiler/plan/program.ts";
 import { withErrorScopes } from "./error-scopes.ts";
+import { shaderStage } from "./gpu-flags.ts";
 
 export interface Pipeline {
   readonly kernel: Kernel;
@@ -157,7 +158,7 @@ export function describe(kernel: Kernel): string {
 
 /** The bindings of a kernel, in the order in which it declares them. */
 export function layoutEntries(kernel: Kernel): GPUBindGroupLayoutEntry[] {
-  const visibility = GPUShaderStage.COMPUTE;
+  const visibility = shaderStage.COMPUTE;
   const sizes: GPUBindGroupLayoutEntry = { binding: sizesBinding, visibility, buffer: { type: "uniform" } };
   const step: GPUBindGroupLayoutEntry = {
     binding: stepBinding,

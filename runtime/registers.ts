@@ -17,6 +17,6 @@ const byVendor: Readonly<Record<string, RegisterFile>> = {
 };
 
 /** The registers behind an adapter; undefined for a vendor that is not known, so that the compiler counts on few. */
-export function registersOf({ vendor }: Pick<GPUAdapterInfo, "vendor">): RegisterFile | undefined {
+export function registersOf({ vendor = "" }: Partial<Pick<GPUAdapterInfo, "vendor">>): RegisterFile | undefined {
   return byVendor[vendor.toLowerCase()];
 }

@@ -16,6 +16,8 @@ import { cardDrivers, loadFault, onlyDrivers, userChoseDrivers, withEnvironment 
 const SOFTWARE_FLAGS = ["enable-dawn-features=disable_workgroup_init"];
 const VULKAN_ONLY = process.platform === "linux" ? ["backend=vulkan"] : [];
 
+export { sleepingWait } from "./sleeping-wait.ts";
+
 type CreateGpu = (flags: string[]) => GPU;
 
 export async function nodeAdapter(choice: AdapterChoice): Promise<HostAdapter> {

@@ -9,7 +9,7 @@ beforeEach(async () => {
   const { host, device } = await GpuContext.open("auto");
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
   // Work is awaited directly, without a host.
-  context = new GpuContext({ ...host, release: host.release, wait: (work) => work }, device, 1);
+  context = new GpuContext({ ...host, wait: (work) => work }, device, 1);
 });
 
 afterEach(() => {
