@@ -87,7 +87,7 @@ function checkForObject(options: OpenDeviceOptions): void {
   const given: unknown = options?.device;
   if (typeof given === "object" && given !== null)
     throw new UserError(
-      'openDevice: device is an object; expected a name such as "gpu". A GPUDevice of a page or another library goes into gpuDevice',
+      'openDevice: device is an object; expected "auto" or "gpu" or "cpu" or "software" or "interpreter", and a GPUDevice of your own as gpuDevice',
     );
 }
 

@@ -262,7 +262,7 @@ describe("one line says what is wrong with", () => {
   test("a device where a name belongs, and beside another choice", async () => {
     const { device: gpuDevice } = await owned();
     expect(await line({ device: gpuDevice })).toBe(
-      'UserError: openDevice: device is an object; expected a name such as "gpu". A GPUDevice of a page or another library goes into gpuDevice',
+      'UserError: openDevice: device is an object; expected "auto" or "gpu" or "cpu" or "software" or "interpreter", and a GPUDevice of your own as gpuDevice',
     );
     for (const [name, value] of Object.entries({ device: "gpu", threads: 2 }))
       expect(await line({ gpuDevice, [name]: value })).toBe(

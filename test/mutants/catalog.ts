@@ -31,6 +31,7 @@ import { residentMutants } from "./resident.ts";
 import { runtimeMutants } from "./runtime.ts";
 import { segmentMutants } from "./segments.ts";
 import { shaderMutants } from "./shaders.ts";
+import { sharedDeviceMutants } from "./shared-devices.ts";
 import { trainingMutants } from "./training.ts";
 import { webAssemblyMutants } from "./webassembly.ts";
 
@@ -55,6 +56,7 @@ export const mutants: readonly Mutant[] = [
   ...evaluatorMutants,
   ...shaderMutants,
   ...runtimeMutants,
+  ...sharedDeviceMutants,
   ...layerMutants,
   ...lossMutants,
   ...trainingMutants,

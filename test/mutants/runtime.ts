@@ -256,7 +256,7 @@ export const runtimeMutants: readonly Mutant[] = [
         "const known = undefined;",
       ],
       ["bytes that are gone are counted", "this.#bytes -= buffer.size;", ""],
-      ["buffers that are gone are counted", "this.#count -= 1;", ""],
+      ["buffers that are gone are counted", "this.#all.delete(reference);", ""],
     ],
   ),
   ...changed("runtime/buffers.ts", [onFaults], [["buffers of any size", "if (size > limit) {", "if (size < 0) {"]]),

@@ -261,7 +261,7 @@ const said: readonly (readonly [line: string, call: () => unknown])[] = [
   ["openDevice: there is no option devise; did you mean device?", () => root.openDevice(whatever({ devise: "cpu" }))],
   ["sum: there is no option keepdims; did you mean keepAxes?", () => root.sum(none, 0, whatever({ keepdims: true }))],
   [
-    "openDevice: there is no option toString; it takes device, threads, timeout",
+    "openDevice: there is no option toString; it takes device, threads, timeout, gpuDevice",
     () => root.openDevice(whatever({ toString: 1 })),
   ],
   // Of the wrong kind.
@@ -274,7 +274,7 @@ const said: readonly (readonly [line: string, call: () => unknown])[] = [
     () => root.openDevice({ device: whatever("toString") }),
   ],
   [
-    'openDevice: device is an object; expected "auto" or "gpu" or "cpu" or "software" or "interpreter"',
+    'openDevice: device is an object; expected "auto" or "gpu" or "cpu" or "software" or "interpreter", and a GPUDevice of your own as gpuDevice',
     () => root.openDevice({ device: whatever({}) }),
   ],
   [
@@ -287,11 +287,11 @@ const said: readonly (readonly [line: string, call: () => unknown])[] = [
     () => root.openDevice({ device: "interpreter", threads: 2 }),
   ],
   [
-    'openDevice: the options are "cpu"; expected an object: it takes device, threads, timeout',
+    'openDevice: the options are "cpu"; expected an object: it takes device, threads, timeout, gpuDevice',
     () => root.openDevice(whatever("cpu")),
   ],
   [
-    "openDevice: the options are null; expected an object: it takes device, threads, timeout",
+    "openDevice: the options are null; expected an object: it takes device, threads, timeout, gpuDevice",
     () => root.openDevice(whatever(null)),
   ],
   ["adam: the options are 0.1; expected an object: it takes beta1, beta2, epsilon", () => root.adam(whatever(0.1))],
