@@ -20,7 +20,6 @@ export const sharedDeviceMutants: readonly Mutant[] = [
     ["the end of ours is not told", 'this.#lose("it was destroyed");', ""],
   ]),
   ...changed("runtime/buffers.ts", onForeign, [
-    ["what is gone is kept for others", "if (!this.#own.has(buffer)) return;", ""],
     [
       "what is gone is freed again",
       "if (reference === undefined) return;",
@@ -32,13 +31,6 @@ export const sharedDeviceMutants: readonly Mutant[] = [
       "a scope is open while neighbours are found",
       "const pipeline = await scoped(() => {",
       'device.pushErrorScope("validation");\n    const pipeline = await scoped(() => {',
-    ],
-  ]),
-  ...changed("runtime/loaded-program.ts", onForeign, [
-    [
-      "a run's errors are for anybody",
-      "const { result, errors } = withErrorScopes(device, () => {",
-      "const { result, errors } = ((calls: () => any) => ({ result: calls(), errors: Promise.resolve({ invalid: null, shortage: null }) }))(() => {",
     ],
   ]),
 ];
