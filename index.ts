@@ -58,7 +58,7 @@ export {
   DeviceUnavailableError,
 } from "./runtime/device-errors.ts";
 // Training.
-export type { AbortOptions } from "./train/abort.ts";
+export type { AbortOptions, AbortSignalLike } from "./train/abort.ts";
 export { type Arena, type ArenaEntry, arenaOf, pack, packArrays, unpack, unpackArray } from "./train/arena.ts";
 export type { NamedBatch, PredictionBatch, TrainingBatch } from "./train/batch-inputs.ts";
 export type { SourceOf, StreamOf, StreamReader } from "./train/data/source.ts";

@@ -3,10 +3,24 @@
  * ends by itself, and nobody hears of it.
  */
 
+/** An AbortSignal; TypeScript programs without DOM types have none. */
+export interface AbortSignalLike {
+  /** Whether it has ended what it was given to. */
+  readonly aborted: boolean;
+  /** What calls reject with then. */
+  readonly reason: unknown;
+  /** Throws the reason if it has aborted. */
+  throwIfAborted(): void;
+  /** Adds a listener. */
+  addEventListener(type: "abort", listener: () => void, options?: { readonly once: boolean }): void;
+  /** Removes a listener. */
+  removeEventListener(type: "abort", listener: () => void): void;
+}
+
 /** Options of calls that an AbortSignal can end. */
 export interface AbortOptions {
   /** Ends the call: it rejects with the signal's reason. */
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: AbortSignalLike | undefined;
 }
 
 export const ofAbort = { signal: "signal" } as const;
@@ -16,7 +30,7 @@ export const ofAbort = { signal: "signal" } as const;
  * this: `drop` takes what it gives too late, to free it, and its errors are ignored then.
  */
 export async function abortable<T>(
-  signal: AbortSignal | undefined,
+  signal: AbortSignalLike | undefined,
   work: () => T | PromiseLike<T>,
   drop: (late: T) => unknown = () => {},
 ): Promise<T> {

@@ -7,7 +7,7 @@ import { inputName } from "../compiler/graph/graph.ts";
 import type { NdArray } from "../compiler/graph/ndarray.ts";
 import type { Tuning } from "../compiler/plan/tuning.ts";
 import type { Device, DeviceArray, Executable } from "../devices/device.ts";
-import { abortable, nextMacrotask } from "./abort.ts";
+import { type AbortSignalLike, abortable, nextMacrotask } from "./abort.ts";
 import { partsOf, unpackArray } from "./arena.ts";
 import { inputsOf, type PredictionBatch, type TrainingBatch } from "./batch-inputs.ts";
 import { entriesOf, type SourceOf } from "./data/source.ts";
@@ -73,7 +73,7 @@ export class GraphsOnDemand {
     batches: AnyBatches,
     metric: Metric | undefined,
     weights: () => DeviceArray,
-    signal: AbortSignal | undefined,
+    signal: AbortSignalLike | undefined,
   ): Promise<number> => {
     let state: Held = {};
     let size: number | undefined;
@@ -109,7 +109,7 @@ export class GraphsOnDemand {
   predict = async (
     batch: PredictionBatch,
     weights: () => DeviceArray,
-    signal: AbortSignal | undefined,
+    signal: AbortSignalLike | undefined,
   ): Promise<Predictions> => {
     this.#prediction ??= this.#compiled(predictionGraph("predict", this.#network), readbackOf);
     const { step, executable } = this.#prediction;

@@ -7,7 +7,7 @@
  */
 import { UserError } from "../compiler/graph/errors.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
-import { nextMacrotask, ofAbort } from "./abort.ts";
+import { type AbortSignalLike, nextMacrotask, ofAbort } from "./abort.ts";
 import type { TrainingBatch } from "./batch-inputs.ts";
 import { checkEntries, entriesOf, isRepeatable, type SourceOf } from "./data/source.ts";
 import type { RunOptions, TrainingStepResult } from "./trainer-interface.ts";
@@ -15,7 +15,7 @@ import type { RunOptions, TrainingStepResult } from "./trainer-interface.ts";
 const ofRun = { ...ofAbort, steps: "number", inFlight: "number" } as const;
 
 interface Settings {
-  readonly signal: AbortSignal | undefined;
+  readonly signal: AbortSignalLike | undefined;
   readonly steps: number;
   readonly inFlight: number;
 }
@@ -88,7 +88,7 @@ async function* results(
 async function* repeated(
   source: SourceOf<TrainingBatch>,
   steps: number | undefined,
-  signal: AbortSignal | undefined,
+  signal: AbortSignalLike | undefined,
 ): AsyncGenerator<TrainingBatch, void, undefined> {
   const isRepeated = steps !== undefined && isRepeatable(source);
   do {

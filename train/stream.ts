@@ -8,7 +8,7 @@ import { type Graph, inputName, type NodeId } from "../compiler/graph/graph.ts";
 import { arrayFault, type NdArray, ndarray, zeros } from "../compiler/graph/ndarray.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
 import type { Device, DeviceArray } from "../devices/device.ts";
-import { type AbortOptions, abortable, nextMacrotask, ofAbort } from "./abort.ts";
+import { type AbortOptions, type AbortSignalLike, abortable, nextMacrotask, ofAbort } from "./abort.ts";
 import { packArrays, partsOf, shapesOf } from "./arena.ts";
 import { denormalise, type Normalisation, normalise } from "./data/normalisation.ts";
 import type { Vocabulary } from "./data/text.ts";
@@ -176,7 +176,7 @@ export function destroyState(state: StreamState): void {
 async function* outputsOf(
   stream: Stream,
   next: (output: NdArray | undefined) => NdArray,
-  signal: AbortSignal | undefined,
+  signal: AbortSignalLike | undefined,
 ) {
   let state = stream.initialState();
   let output: NdArray | undefined;

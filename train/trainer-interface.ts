@@ -6,7 +6,7 @@ import type { ScheduleChoice } from "../compiler/plan/scan/names.ts";
 import type { Tuning } from "../compiler/plan/tuning.ts";
 import type { ChunkChoice } from "../compiler/recurrence/chunkwise.ts";
 import { type KernelProfile, ofScanSchedule } from "../devices/device.ts";
-import type { AbortOptions } from "./abort.ts";
+import type { AbortOptions, AbortSignalLike } from "./abort.ts";
 import type { PredictionBatch, TrainingBatch } from "./batch-inputs.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import type { SourceOf } from "./data/source.ts";
@@ -45,7 +45,7 @@ export interface TrainerOptions extends Partial<UpdateOptions> {
    */
   readonly chunks?: ChunkChoice | undefined;
   /** Ends the compilation: `createTrainer` rejects with the signal's reason. The trainer does not look at it later. */
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: AbortSignalLike | undefined;
 }
 
 export const ofTrainer = {

@@ -6,20 +6,18 @@ import { type AbortOptions, abortable, ofAbort } from "./abort.ts";
 import { packArrays, shapesOf, unpackArray } from "./arena.ts";
 import { inputsOf, type PredictionBatch, type TrainingBatch } from "./batch-inputs.ts";
 import { type Checkpoint, carriedState, keptShape, keptValue } from "./checkpoint.ts";
-import { checkEntries } from "./data/source.ts";
 import { isFiniteInF32 } from "./files/finite-model.ts";
 import type { Segmentation } from "./forms/in-segments.ts";
-import { type AnyBatches, GraphsOnDemand } from "./graphs-on-demand.ts";
+import type { AnyBatches, GraphsOnDemand } from "./graphs-on-demand.ts";
 import { type Held, heldOf, zeroStates } from "./held-arrays.ts";
 import { initialize } from "./initialize.ts";
-import { lossRewrite } from "./loss-rewrite.ts";
 import { checkBudget, type TrainingPrograms, trainingPrograms } from "./memory-budget.ts";
 import type { Network } from "./networks.ts";
 import type { Objective } from "./objective.ts";
 import { adam } from "./optimizers/gradient-descent.ts";
 import type { Predictions } from "./predictor.ts";
 import { checkSeed } from "./random.ts";
-import { trainingRun } from "./run.ts";
+import type { trainingRun } from "./run.ts";
 import {
   type EvaluationOptions,
   ofTrainer,
@@ -71,7 +69,8 @@ export async function createTrainer<Trained extends Objective = Network>(
     "the result of await openDevice()",
   );
   const update = { optimizer: adam(), ...given };
-  const rewrite = await lossRewrite("createTrainer", chunks);
+  const parts = await import("./trainer-parts.ts");
+  const rewrite = parts.lossRewrite("createTrainer", chunks);
   const step = trainingStep(network, update, undefined, rewrite);
   checkSeed(seed);
   const start = parameters ?? initialize(network.specs, seed);
@@ -85,8 +84,22 @@ export async function createTrainer<Trained extends Objective = Network>(
     () => trainingPrograms(device, network, step, update, compile, budget, rewrite),
     (late) => late.destroy(),
   );
-  const onDemand = new GraphsOnDemand(device, network, { tuning, precision, rewrite, segments: programs.segments });
-  const trainer = new DeviceTrainer(device, network, step, programs, checkedRate(learningRate), seed, onDemand);
+  const onDemand = new parts.GraphsOnDemand(device, network, {
+    tuning,
+    precision,
+    rewrite,
+    segments: programs.segments,
+  });
+  const trainer = new DeviceTrainer(
+    device,
+    network,
+    step,
+    programs,
+    checkedRate(learningRate),
+    seed,
+    onDemand,
+    parts.trainingRun,
+  );
   trainer.setParameters(start);
   return trainer;
 }
@@ -108,6 +121,7 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
   readonly #step: TrainingStep;
   readonly #programs: TrainingPrograms;
   readonly #onDemand: GraphsOnDemand;
+  readonly #run: typeof trainingRun;
   /** The arrays that a step replaces, by the name of its input; includes the carried state once B is known. */
   #held: Held = {};
   /** Seed of the random numbers of the loss, if any. */
@@ -128,12 +142,14 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
     rate: number,
     seed: number,
     onDemand: GraphsOnDemand,
+    run: typeof trainingRun,
   ) {
     this.network = network;
     this.#device = device;
     this.#step = step;
     this.#programs = programs;
     this.#onDemand = onDemand;
+    this.#run = run;
     this.#rate = rate;
     this.#seed = step.isSeeded ? { seed: scalar(seed, "u32") } : {};
   }
@@ -234,7 +250,7 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
 
   run = (batches: AnyBatches, options?: RunOptions): AsyncGenerator<TrainingStepResult, void, undefined> => {
     this.#use();
-    return trainingRun(this, batches, options);
+    return this.#run(this, batches, options);
   };
 
   get stepCount(): number {
@@ -310,7 +326,6 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
     const kinds = { ...ofAbort, parameters: "object", metric: "function" } as const;
     const { parameters, metric, signal } = checkedOptions("evaluate", options, kinds);
     this.#use();
-    checkEntries("evaluate", "batches", batches);
     const given = parameters && this.#uploaded(packArrays(parameters, this.#step.arena));
     try {
       return await this.#onDemand.meanOver(batches, metric, () => given ?? heldOf(this.#held, "parameters"), signal);

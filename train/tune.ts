@@ -17,6 +17,7 @@ import {
   type Executable,
   ofScanSchedule,
 } from "../devices/device.ts";
+import { type AbortOptions, ofAbort } from "./abort.ts";
 import { packArrays, partsOf, shapesOf } from "./arena.ts";
 import { inputsOf } from "./batch-inputs.ts";
 import { keptShape } from "./checkpoint.ts";
@@ -32,23 +33,21 @@ import type { TrainerOptions } from "./trainer.ts";
 import { type TrainingStep, trainingStep } from "./training-step.ts";
 
 /** Options of `tune`; the update and `schedule` must be those of the trainer that will use the tuning. */
-export interface TuneOptions extends Partial<UpdateOptions>, Pick<TrainerOptions, "schedule"> {
+export interface TuneOptions extends Partial<UpdateOptions>, Pick<TrainerOptions, "schedule">, AbortOptions {
   /** The batch that every candidate runs on: the tuning is for its sizes. */
   readonly batch: Batch;
   /** Time limit in seconds, after which the best tuning so far is returned; 60 by default. */
   readonly seconds?: number;
-  /** Ends the search with the signal's reason. */
-  readonly signal?: AbortSignal;
   /** Called after each candidate. */
   readonly onProgress?: (progress: TuneProgress) => void;
 }
 
 const ofTune = {
   ...ofUpdate,
+  ...ofAbort,
   schedule: ofScanSchedule,
   batch: "object",
   seconds: "number",
-  signal: "signal",
   onProgress: "function",
 } as const;
 
@@ -106,7 +105,7 @@ export async function tune(device: Device, network: Network, options: TuneOption
   if (device.lower === undefined)
     throw new UserError(`the ${device.name} has no kernels to tune; use a gpu, cpu or software device`);
   if (!(seconds > 0)) throw new UserError(`tune: seconds is ${seconds}; expected a number above 0`);
-  const rewrite = await lossRewrite("tune", "auto");
+  const rewrite = lossRewrite("tune", "auto");
   const step = trainingStep(network, { optimizer: adam(), ...given }, undefined, rewrite);
   const { rows } = inputsOf(network, batch, step.indices);
   const search = new Search(device, network, step, options, performance.now() + 1000 * seconds);

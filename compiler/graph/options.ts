@@ -27,7 +27,7 @@ type KindOf<T> =
               ? "list"
               : [T] extends [Aval]
                 ? "tensor"
-                : [T] extends [AbortSignal]
+                : [T] extends [{ readonly throwIfAborted: unknown }]
                   ? "signal"
                   : [T] extends [object]
                     ? "object"

@@ -282,7 +282,7 @@ test("the root entry takes less than 60 kB compressed, the back end of WebGPU le
   const { text, later, fetchedWith } = await bundled('import * as cellgrad from "cellgrad"; console.log(cellgrad);');
   const [webgpu, cpu] = [fetchedWith("devices/webgpu.js"), fetchedWith("devices/cpu.js")];
   const sizeOf = (part: string) => gzipSync(part, { level: 9 }).length;
-  const chunks = sizeOf(fetchedWith("recurrence/chunkwise.js", "devices/webgpu.js"));
+  const chunks = sizeOf(fetchedWith("train/trainer-parts.js", "devices/webgpu.js"));
   const all = sizeOf(later) - chunks;
   const sizes = { root: sizeOf(text), webgpu: sizeOf(webgpu), cpu: sizeOf(cpu), cpuAlone: all - sizeOf(webgpu) };
   const kilobytes = (bytes: number) => `${(bytes / 1000).toFixed(1)} kB`;

@@ -5,7 +5,7 @@
  * Streams are read with a reader, since those of Safari are no async iterables.
  */
 import { expectArgument, UserError } from "../../compiler/graph/errors.ts";
-import { abortable } from "../abort.ts";
+import { type AbortSignalLike, abortable } from "../abort.ts";
 
 /** A ReadableStream; TypeScript programs without DOM types have none. */
 export interface StreamOf<T> {
@@ -47,7 +47,7 @@ export async function* entriesOf<T>(
   where: string,
   what: string,
   source: SourceOf<T>,
-  signal?: AbortSignal | undefined,
+  signal?: AbortSignalLike | undefined,
 ): AsyncGenerator<T, void, undefined> {
   const { next, leave, release } = opened(where, what, source);
   // A source that has ended or failed is not told anything.
