@@ -48,7 +48,15 @@ export { broadcast, broadcastAxes, constant, fill, reshape, sum, transpose, zero
 export type { Tuning } from "./compiler/plan/tuning.ts";
 export { Tensor, type TensorLike } from "./compiler/trace/tensor.ts";
 export type { Tree } from "./compiler/trace/tree.ts";
-export type { CompileOptions, Device, DeviceArray, DeviceChoice, Executable, KernelProfile } from "./devices/device.ts";
+export type {
+  CompileOptions,
+  Device,
+  DeviceArray,
+  DeviceChoice,
+  Executable,
+  KernelProfile,
+  WrapOptions,
+} from "./devices/device.ts";
 export { openInterpreter } from "./devices/interpreter.ts";
 export { type OpenDeviceOptions, openDevice } from "./devices/open-device.ts";
 export {

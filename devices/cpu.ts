@@ -10,7 +10,7 @@ import { CpuContext } from "../runtime/cpu/context.ts";
 import { LoadedCpuProgram } from "../runtime/cpu/loaded-program.ts";
 import { DeviceUnavailableError } from "../runtime/device-errors.ts";
 import { compilesSimd, hasRelaxedMadd } from "../wasm/features.ts";
-import { type CompileOptions, checkUpload, type Device, executableOf, ofCompile } from "./device.ts";
+import { type CompileOptions, checkUpload, type Device, executableOf, ofCompile, refuseWrap } from "./device.ts";
 
 /** `threads` is one per core by default; `timeout` is in seconds, as in `OpenDeviceOptions`. */
 export interface CpuDeviceOptions {
@@ -54,6 +54,7 @@ export function deviceOnCpu(context: CpuContext): Device {
       checkUpload(value);
       return uploadCpuArray(context, value);
     },
+    wrap: refuseWrap("cpu"),
     memory: () => context.heap.allocated,
     // WebAssembly memory never shrinks, and free memory can be reused for any size.
     trim: () => {},

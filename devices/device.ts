@@ -10,12 +10,13 @@ import type { Precision } from "../compiler/optimize.ts";
 import type { CpuProgram, Program } from "../compiler/plan/program.ts";
 import type { ScheduleChoice } from "../compiler/plan/scan/names.ts";
 import type { Tuning } from "../compiler/plan/tuning.ts";
-import type { DeviceArray } from "../runtime/device-array.ts";
+import type { DeviceArray, WrapOptions } from "../runtime/device-array.ts";
 import type { DeviceLostError } from "../runtime/device-errors.ts";
+import type { GpuGlobal } from "../runtime/gpu-types.ts";
 import type { KernelProfile } from "../runtime/profile.ts";
 
 export type { Precision } from "../compiler/optimize.ts";
-export type { DeviceArray } from "../runtime/device-array.ts";
+export type { DeviceArray, WrapOptions } from "../runtime/device-array.ts";
 export type { KernelProfile } from "../runtime/profile.ts";
 
 /** A graphics card, a software implementation of one, the CPU through WebAssembly, or the float64 interpreter. */
@@ -74,6 +75,13 @@ export function checkInputs(program: string, inputs: unknown): void {
 export function checkUpload(value: unknown): void {
   const fault = arrayFault(value);
   if (fault !== undefined) throw new UserError(`upload: the value ${fault}`);
+}
+
+/** `wrap` of a device without WebGPU. */
+export function refuseWrap(kind: DeviceKind): () => never {
+  return () => {
+    throw new UserError(`wrap: device "${kind}" has no GPUBuffers; open the device with gpuDevice`);
+  };
 }
 
 export const ofScanSchedule = { auto: 1, newton: 1, parallel: 1, resident: 1, persistent: 1, stepwise: 1 } as const;
@@ -136,7 +144,15 @@ export interface Device {
   readonly limits?: { readonly bytes: number; readonly bufferBytes: number };
   /** Copies an array to the device; `parts` are those of `CompileOptions`, for the input that it is uploaded for. */
   readonly upload: (value: NdArray, parts?: readonly (readonly number[])[]) => DeviceArray;
-  /** Bytes and number of the device's buffers, including those kept for reuse. */
+  /**
+   * An array over a GPUBuffer of the same GPUDevice that a page or another library owns, without a copy. The buffer needs
+   * usage STORAGE, and COPY_SRC to be read. It stays its owner's: `destroy` of the array forgets it, and a run that the array
+   * is donated to writes into it. A buffer that the device cannot use rejects the runs and reads that need it.
+   *
+   * @throws UserError if it is no GPUBuffer, is too small, lacks usage STORAGE or is mapped, and on devices without WebGPU.
+   */
+  readonly wrap: (buffer: GpuGlobal<"GPUBuffer">, options: WrapOptions) => DeviceArray;
+  /** Bytes and number of the device's own buffers, including those kept for reuse; wrapped ones are not counted. */
   readonly memory: () => { readonly bytes: number; readonly buffers: number };
   /** Frees the buffers kept for reuse; worth calling before a change of sizes. */
   readonly trim: () => void;

@@ -4,7 +4,7 @@ import { checkGraph, type DType, inputName } from "../compiler/graph/graph.ts";
 import type { NdArray } from "../compiler/graph/ndarray.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
 import { interpret } from "../compiler/ops/interpret.ts";
-import { checkInputs, checkUpload, type Device, type DeviceArray, ofCompile } from "./device.ts";
+import { checkInputs, checkUpload, type Device, type DeviceArray, ofCompile, refuseWrap } from "./device.ts";
 
 class HostArray implements DeviceArray {
   readonly value: NdArray;
@@ -55,6 +55,7 @@ export function openInterpreter(): Device {
       checkUpload(value);
       return new HostArray(value);
     },
+    wrap: refuseWrap("interpreter"),
     memory: () => ({ bytes: 0, buffers: 0 }),
     trim: () => {},
     lost: new Promise(() => {}),

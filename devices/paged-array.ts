@@ -1,5 +1,5 @@
 /** @file An array on a device that is larger than a buffer may be: one array for each of its pages. */
-import { at } from "../compiler/graph/errors.ts";
+import { at, UserError } from "../compiler/graph/errors.ts";
 import type { DType } from "../compiler/graph/graph.ts";
 import { type NdArray, sizeOfNumbers } from "../compiler/graph/ndarray.ts";
 import { type Parts, pageShape, pagesOf } from "../compiler/graph/pages.ts";
@@ -31,6 +31,12 @@ export class PagedArray implements DeviceArray {
     }
     return { dtype: this.dtype, shape: this.shape, data };
   };
+
+  get buffer(): never {
+    throw new UserError(
+      `this array is in ${this.pages.length} GPUBuffers, since one cannot hold it; read it, or make it smaller`,
+    );
+  }
 
   destroy = (): void => {
     for (const page of this.pages) page.destroy();

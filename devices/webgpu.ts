@@ -11,6 +11,7 @@ import { GpuContext } from "../runtime/context.ts";
 import { contextOnDeviceOf } from "../runtime/foreign-device.ts";
 import type { AdapterChoice } from "../runtime/host.ts";
 import { LoadedProgram } from "../runtime/loaded-program.ts";
+import { wrapBuffer } from "../runtime/wrapped-buffer.ts";
 import { type CompileOptions, checkUpload, type Device, executableOf, ofCompile } from "./device.ts";
 import { uploadPages } from "./paged-array.ts";
 import { type Loader, loadPaged, lowerPaged } from "./paged-program.ts";
@@ -48,6 +49,7 @@ export function deviceOn(context: GpuContext, bufferBytes: number = context.pool
       checkUpload(value);
       return uploadPages(value, parts, bufferBytes, (page) => uploadArray(context, page));
     },
+    wrap: (buffer, options) => wrapBuffer(context, buffer, options),
     memory: () => context.pool.allocated,
     trim: () => context.pool.destroyFree(),
     lost: context.lost,

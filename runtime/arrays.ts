@@ -7,12 +7,15 @@ import { sizeOfNumbers } from "../compiler/graph/ndarray.ts";
 import { storages } from "../compiler/graph/storage.ts";
 import type { GpuContext } from "./context.ts";
 import type { DeviceArray } from "./device-array.ts";
+import { bufferUsage } from "./gpu-flags.ts";
 import type { FoundArray } from "./input-buffers.ts";
 import { fromDeviceWords, toDeviceWords } from "./words.ts";
 
 export class GpuArray implements DeviceArray {
   readonly dtype: DType;
   readonly shape: readonly number[];
+  /** Whether the buffer belongs to somebody else. */
+  readonly isWrapped: boolean;
   readonly #context: GpuContext;
   /** The error of the run that produces this array; undefined if it succeeded. */
   readonly #outcome: Promise<Error | undefined>;
@@ -27,6 +30,7 @@ export class GpuArray implements DeviceArray {
   ) {
     this.#context = context;
     this.#buffer = buffer;
+    this.isWrapped = !context.pool.has(buffer);
     this.dtype = dtype;
     this.shape = shape;
     this.#outcome = outcome ?? Promise.resolve(undefined);
@@ -46,7 +50,17 @@ export class GpuArray implements DeviceArray {
   }
 
   /** The buffer, or undefined once the array was destroyed or donated. */
-  get buffer(): GPUBuffer | undefined {
+  get memory(): GPUBuffer | undefined {
+    return this.#buffer;
+  }
+
+  get buffer(): GPUBuffer {
+    return this.#held();
+  }
+
+  #held(): GPUBuffer {
+    if (this.#buffer === undefined)
+      throw new UserError("this array was destroyed, or donated to a run that wrote over it; read it before that");
     return this.#buffer;
   }
 
@@ -56,9 +70,11 @@ export class GpuArray implements DeviceArray {
   }
 
   read = async (): Promise<NdArray> => {
-    const buffer = this.#buffer;
-    if (buffer === undefined)
-      throw new UserError("this array was destroyed, or donated to a run that wrote over it; read it before that");
+    const buffer = this.#held();
+    if ((buffer.usage & bufferUsage.COPY_SRC) === 0)
+      throw new UserError(
+        "this array is a GPUBuffer without usage COPY_SRC, so it cannot be read; its owner must create it with GPUBufferUsage.COPY_SRC",
+      );
     const bytes = this.#context.readBuffer(buffer, this.size * storages[this.dtype].bytes);
     // The read can fail before the outcome of the run is known, and is not awaited if the run failed.
     bytes.catch(() => {});
@@ -120,6 +136,12 @@ export class StagedArray implements DeviceArray {
     return { dtype: this.dtype, shape: this.shape, data: fromDeviceWords(bytes, this.dtype, count) };
   }
 
+  get buffer(): never {
+    throw new UserError(
+      "this is a readback result, which only the host can read; compile its producer without readback",
+    );
+  }
+
   destroy = (): void => {
     // A read returns the staging buffer to the pool; without one, it is returned here.
     if (this.#numbers === undefined && !this.#isDestroyed) this.#context.pool.release(this.#staging);
@@ -141,5 +163,5 @@ export function findArray(
 ): FoundArray<GPUBuffer> | "result" | undefined {
   if (given instanceof StagedArray) return "result";
   if (!(given instanceof GpuArray)) return undefined;
-  return { isOwn: given.isOn(context), dtype: given.dtype, buffer: given.buffer };
+  return { isOwn: given.isOn(context), dtype: given.dtype, buffer: given.memory };
 }

@@ -25,6 +25,11 @@ export class BufferPool {
     return { bytes: this.#bytes, buffers: this.#all.size };
   }
 
+  /** Whether the pool has created the buffer, and not destroyed it. */
+  has(buffer: GPUBuffer): boolean {
+    return this.#own.has(buffer);
+  }
+
   /** A unique number of the buffer, for keys. */
   idOf(buffer: GPUBuffer): number {
     const known = this.#ids.get(buffer);
@@ -60,7 +65,7 @@ export class BufferPool {
 
   /** Keeps a buffer for reuse. One that the pool has not created belongs to somebody else, and is left alone. */
   release(buffer: GPUBuffer): void {
-    if (!this.#own.has(buffer)) return;
+    if (!this.has(buffer)) return;
     const key = `${buffer.size} ${buffer.usage}`;
     this.#free.set(key, [...(this.#free.get(key) ?? []), buffer]);
   }

@@ -3,7 +3,7 @@
  * inputs, encodes every dispatch, and copies outputs to new buffers (donated ones are written in place).
  */
 import type { DimSizes } from "../compiler/graph/dim.ts";
-import { at } from "../compiler/graph/errors.ts";
+import { at, oneLine, UserError } from "../compiler/graph/errors.ts";
 import type { Location, Program } from "../compiler/plan/program.ts";
 import { findArray, GpuArray, StagedArray } from "./arrays.ts";
 import { megabytes } from "./buffers.ts";
@@ -19,6 +19,7 @@ import { type Inputs, sizesKey, sizesOf, taskAt } from "./program-inputs.ts";
 import { ProgramPipelines } from "./program-pipelines.ts";
 import { type Bound, bufferAt, initialWorkgroups, StepEncoder } from "./step-encoder.ts";
 import { evaluateSize } from "./walk.ts";
+import { checkUsage } from "./wrapped-buffer.ts";
 
 /** A run and the errors from its error scopes. */
 interface Report extends ScopeErrors {
@@ -94,8 +95,7 @@ export class LoadedProgram {
     });
     const { result, errors } = withErrorScopes(device, () => {
       const bound = this.#bind(sizes);
-      const buffers = this.program.buffers.map((_, i) => this.#slabs.get(i));
-      this.#inputs.placeIn(buffers, inputs);
+      const buffers = this.#place(inputs, bound);
       const encoder = device.createCommandEncoder({ label: this.program.name });
       this.#encoder.encode(encoder, bound, buffers);
       const arrays = this.#collect(encoder, inputs, bound.instance, buffers, outcome);
@@ -136,9 +136,7 @@ export class LoadedProgram {
     await this.#pipelines.load(sizes);
     const { bound, buffers } = await this.#scoped(() => {
       const bound = this.#bind(sizes);
-      const buffers = this.program.buffers.map((_, i) => this.#slabs.get(i));
-      this.#inputs.placeIn(buffers, inputs);
-      return { bound, buffers };
+      return { bound, buffers: this.#place(inputs, bound) };
     });
     for (const batch of timer.batches(bound.instance.steps)) {
       await this.#scoped(() => {
@@ -182,17 +180,34 @@ export class LoadedProgram {
       this.#buffers = {};
     }
     if (shortage || !invalid) return shortage ? shared.shortage : undefined;
-    for (const input of Object.values(inputs)) {
-      const failure = input instanceof GpuArray ? await input.outcome : undefined;
-      if (failure instanceof DeviceMemoryError) return failure;
+    const arrays = Object.entries(inputs).flatMap(([name, input]) =>
+      input instanceof GpuArray ? [{ name, input }] : [],
+    );
+    for (const { input } of arrays) {
+      const failure = await input.outcome;
+      if (failure instanceof UserError) return failure;
     }
     const uncompiled = await this.#context.wait(this.#pipelines.fault(), `compile the kernels of ${this.program.name}`);
-    return shared.shortage ?? uncompiled ?? new Error(`${this.program.name}: the device reports: ${invalid.message}`);
+    const fault = shared.shortage ?? uncompiled;
+    if (fault !== undefined) return fault;
+    const wrapped = arrays.flatMap(({ name, input }) => (input.isWrapped ? [name] : [])).join(" or ");
+    if (wrapped === "") return new Error(`${this.program.name}: the device reports: ${invalid.message}`);
+    return new UserError(
+      `${this.program.name}: the GPUBuffer of input ${wrapped} cannot be used (${oneLine(invalid.message)}); its owner must neither destroy nor map it before a run has read it`,
+    );
   }
 
   /** Planned bytes of the program at the sizes of an instance. */
   #planOf({ bufferBytes }: Instance): string {
     return megabytes(bufferBytes.reduce((sum, bytes) => sum + bytes, 0));
+  }
+
+  /** The buffers of a run by their index in the program, with the inputs that are written to some. */
+  #place(inputs: Inputs, { instance }: Bound): (GPUBuffer | undefined)[] {
+    const buffers = this.program.buffers.map((_, i) => this.#slabs.get(i));
+    checkUsage(this.program, instance, inputs);
+    this.#inputs.placeIn(buffers, inputs);
+    return buffers;
   }
 
   #bind(sizes: DimSizes): Bound {

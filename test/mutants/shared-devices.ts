@@ -2,6 +2,7 @@
 import { changed, type Mutant } from "./mutant.ts";
 
 const onForeign = ["test/devices/foreign-device.test.ts"];
+const onWrapped = ["test/devices/wrapped-buffers.test.ts"];
 
 export const sharedDeviceMutants: readonly Mutant[] = [
   ...changed("devices/open-device.ts", onForeign, [
@@ -25,6 +26,28 @@ export const sharedDeviceMutants: readonly Mutant[] = [
       "if (reference === undefined) return;",
       "if (reference === undefined) throw buffer;",
     ],
+  ]),
+  ...changed("runtime/buffers.ts", onWrapped, [
+    ["buffers of others are kept for anybody", "if (!this.has(buffer)) return;", ""],
+  ]),
+  ...changed("runtime/wrapped-buffer.ts", onWrapped, [
+    ["buffers of any usage are wrapped", "if ((buffer.usage & bufferUsage.STORAGE) === 0)", "if (buffer.usage === 0)"],
+    ["mapped buffers are wrapped", 'buffer.mapState !== "unmapped"', 'buffer.mapState === "pending"'],
+    ["an array may be longer than its buffer", "if (size < bytes)", "if (size < 4)"],
+    ["buffers of odd sizes are bound", "size % 4 !== 0", "size % 2 !== 0"],
+    ["a buffer may be larger than a binding", "if (size > pool.most)", "if (size === 0)"],
+    ["an array's own buffer is wrapped", "if (context.pool.has(buffer))", "if (buffer === undefined)"],
+    ["whose buffer it is does not matter", "(invalid === null ? undefined : fault(invalid.message))", "undefined"],
+    ["copies from a buffer need no usage", 'from.buffer === buffer ? "COPY_SRC" : "COPY_DST"', '"COPY_DST"'],
+    ["copies to a buffer need no usage", "from.buffer !== buffer && to.buffer !== buffer", "from.buffer !== buffer"],
+  ]),
+  ...changed("runtime/arrays.ts", onWrapped, [
+    ["what cannot be read is read", "if ((buffer.usage & bufferUsage.COPY_SRC) === 0)", "if (buffer === undefined)"],
+  ]),
+  ...changed("runtime/loaded-program.ts", onWrapped, [
+    ["why a wrapped buffer does not fit is not told", "if (failure instanceof UserError) return failure;", ""],
+    ["a buffer that is gone has no name", 'if (wrapped === "") return', "if (wrapped) return"],
+    ["usage is not looked at", "checkUsage(this.program, instance, inputs);", ""],
   ]),
   ...changed("runtime/neighbours.ts", onForeign, [
     [
