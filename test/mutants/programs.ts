@@ -65,6 +65,28 @@ export const programMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
+    "train/files/file-handle.ts",
+    ["test/train/files/stores.test.ts"],
+    [
+      ["a file is written where it lies open", "await writable?.abort(error).catch(() => {});", ""],
+      ["a write is never finished", "await writable.close();", ""],
+      ["who may not write is told nothing", "known[name] ?? oneLine(messageOf(error))", "oneLine(messageOf(error))"],
+      ["an error of a browser takes several lines", "oneLine(messageOf(error))", "messageOf(error)"],
+    ],
+  ),
+  ...changed(
+    "train/files/model-store.ts",
+    ["test/train/files/stores.test.ts"],
+    [
+      ["anything is a place", 'isObject && "read" in place && "write" in place', "isObject"],
+      [
+        "a model has no name in messages",
+        "decodeModel(await store.read(), store.name)",
+        'decodeModel(await store.read(), "")',
+      ],
+    ],
+  ),
+  ...changed(
     "compiler/graph/options.ts",
     ["test/train/run.test.ts", "test/train/abort.test.ts"],
     [["anything is a signal", '"throwIfAborted" in value', "true"]],
