@@ -10,7 +10,15 @@ import { CpuContext } from "../runtime/cpu/context.ts";
 import { LoadedCpuProgram } from "../runtime/cpu/loaded-program.ts";
 import { DeviceUnavailableError } from "../runtime/device-errors.ts";
 import { compilesSimd, hasRelaxedMadd } from "../wasm/features.ts";
-import { type CompileOptions, checkUpload, type Device, executableOf, ofCompile, refuseWrap } from "./device.ts";
+import {
+  type CompileOptions,
+  checkUpload,
+  type Device,
+  executableOf,
+  ofCompile,
+  refuseEncode,
+  refuseWrap,
+} from "./device.ts";
 
 /** `threads` is one per core by default; `timeout` is in seconds, as in `OpenDeviceOptions`. */
 export interface CpuDeviceOptions {
@@ -48,7 +56,12 @@ export function deviceOnCpu(context: CpuContext): Device {
     limits: { bytes: context.heap.limit, bufferBytes: context.heap.limit },
     compile: async (graph, compileOptions = {}) => {
       const loaded = await LoadedCpuProgram.load(context, lower(graph, compileOptions), compileOptions.readback);
-      return executableOf(graph, loaded);
+      return executableOf(graph, {
+        run: (inputs) => loaded.run(inputs),
+        encode: refuseEncode(graph.name, "cpu"),
+        profile: (inputs) => loaded.profile(inputs),
+        destroy: () => loaded.destroy(),
+      });
     },
     upload: (value) => {
       checkUpload(value);

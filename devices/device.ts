@@ -106,6 +106,18 @@ export interface Executable {
   /** Enqueues one run on inputs by name and returns the outputs in order, without waiting for them. */
   readonly run: (inputs: Readonly<Record<string, NdArray | DeviceArray>>) => DeviceArray[];
   /**
+   * On WebGPU: encodes one run into a GPUCommandEncoder of the same GPUDevice, outside of its passes, for its owner to submit.
+   * Inputs are device arrays. They, the outputs and the executable must live until the submit; the outputs have their values
+   * after it, those of `readback` too, which stay on the device. Faults of the run reject reads of its outputs; those of the
+   * encoder are told to who finishes it.
+   *
+   * @throws UserError if an input is on the host or does not fit, and on devices without WebGPU.
+   */
+  readonly encode: (
+    encoder: GpuGlobal<"GPUCommandEncoder">,
+    inputs: Readonly<Record<string, DeviceArray>>,
+  ) => DeviceArray[];
+  /**
    * Runs once with each kernel timed separately, and returns time, FLOP and bytes of each in execution order. It is slower
    * than a normal run, because kernels do not overlap. A donated input stays valid and then holds the values of the output.
    *
@@ -117,6 +129,19 @@ export interface Executable {
   readonly destroy: () => void;
 }
 
+/** Throws a UserError unless the value is an encoder of commands. */
+function checkEncoder(program: string, encoder: unknown): void {
+  const isEncoder = typeof encoder === "object" && encoder !== null && "beginComputePass" in encoder;
+  expectArgument(isEncoder, `${program}: the encoder`, encoder, "a GPUCommandEncoder");
+}
+
+/** `encode` of a device without WebGPU. */
+export function refuseEncode(program: string, kind: DeviceKind): () => never {
+  return () => {
+    throw new UserError(`${program}: device "${kind}" has no commands to encode; use run`);
+  };
+}
+
 /** The executable of a graph whose program a runtime has loaded. */
 export function executableOf(graph: Graph, loaded: Omit<Executable, "graph">): Executable {
   return {
@@ -124,6 +149,11 @@ export function executableOf(graph: Graph, loaded: Omit<Executable, "graph">): E
     run: (inputs) => {
       checkInputs(graph.name, inputs);
       return loaded.run(inputs);
+    },
+    encode: (encoder, inputs) => {
+      checkEncoder(graph.name, encoder);
+      checkInputs(graph.name, inputs);
+      return loaded.encode(encoder, inputs);
     },
     profile: (inputs) => loaded.profile(inputs),
     destroy: () => loaded.destroy(),

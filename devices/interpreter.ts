@@ -4,7 +4,15 @@ import { checkGraph, type DType, inputName } from "../compiler/graph/graph.ts";
 import type { NdArray } from "../compiler/graph/ndarray.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
 import { interpret } from "../compiler/ops/interpret.ts";
-import { checkInputs, checkUpload, type Device, type DeviceArray, ofCompile, refuseWrap } from "./device.ts";
+import {
+  checkInputs,
+  checkUpload,
+  type Device,
+  type DeviceArray,
+  ofCompile,
+  refuseEncode,
+  refuseWrap,
+} from "./device.ts";
 
 class HostArray implements DeviceArray {
   readonly value: NdArray;
@@ -45,6 +53,7 @@ export function openInterpreter(): Device {
           const outputs = interpret(meant, values);
           return graph.outputs.map((_, i) => new HostArray(at(outputs, i)));
         },
+        encode: refuseEncode(graph.name, "interpreter"),
         profile: async () => {
           throw new UserError('device "interpreter" has no kernels to time; open "gpu", "cpu" or "software"');
         },

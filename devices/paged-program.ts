@@ -68,15 +68,20 @@ function pagedProgram(graph: Graph, { paged }: PagedPlan, loaded: Loaded): Loade
       }),
     );
   };
+  const together = (outputs: readonly DeviceArray[]): DeviceArray[] =>
+    graph.outputs.map((id, i) => {
+      const arrays = at(paged.outputs, i).map((place) => at(outputs, place));
+      const { dtype, shape } = nodeAt(graph, id).aval;
+      return arrays.length === 1 ? at(arrays, 0) : new PagedArray(dtype, shape.map(Number), arrays);
+    });
   return {
     run: (inputs) => {
       checkPaged(graph, inputs, paged);
-      const outputs = loaded.run(split(inputs));
-      return graph.outputs.map((id, i) => {
-        const arrays = at(paged.outputs, i).map((place) => at(outputs, place));
-        const { dtype, shape } = nodeAt(graph, id).aval;
-        return arrays.length === 1 ? at(arrays, 0) : new PagedArray(dtype, shape.map(Number), arrays);
-      });
+      return together(loaded.run(split(inputs)));
+    },
+    encode: (encoder, inputs) => {
+      checkPaged(graph, inputs, paged);
+      return together(loaded.encode(encoder, split(inputs) as Readonly<Record<string, DeviceArray>>));
     },
     profile: (inputs) => {
       checkPaged(graph, inputs, paged);
@@ -195,6 +200,7 @@ export async function loadPaged(graph: Graph, options: CompileOptions, loader: L
   };
   return {
     run: (inputs) => chosen(inputs).run(inputs),
+    encode: (encoder, inputs) => chosen(inputs).encode(encoder, inputs),
     profile: (inputs) => chosen(inputs).profile(inputs),
     destroy: () => {
       for (const each of made.values()) each.destroy();

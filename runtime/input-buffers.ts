@@ -55,6 +55,15 @@ export class InputBuffers<B extends { readonly size: number }> {
     }
   }
 
+  /** Throws a UserError if an input has its numbers on the host. */
+  checkOnDevice(given: Inputs): void {
+    for (const { name } of this.#inputs)
+      if (given[name] !== undefined && this.#memory.find(given[name]) === undefined)
+        throw new UserError(
+          `${this.#program}: input ${name} is not on the device, and commands that are submitted later read it then; upload it first`,
+        );
+  }
+
   #bufferOf(input: ProgramInput, given: NdArray | DeviceArray | undefined): B {
     const fail = (fault: string): never => {
       throw new UserError(`${this.#program}: input ${input.name} ${fault}`);

@@ -45,6 +45,9 @@ export class LoadedProgram {
   readonly #inputs: InputBuffers<GPUBuffer>;
   readonly #readback: ReadonlySet<number>;
   #buffers: Buffers = {};
+  /** Slabs that were too small, kept for commands that are encoded and perhaps not submitted yet. */
+  readonly #outgrown: GPUBuffer[] = [];
+  #isEncoded = false;
 
   constructor(context: GpuContext, program: Program, pipelines: ProgramPipelines, readback: readonly number[]) {
     this.#readback = new Set(readback);
@@ -85,6 +88,20 @@ export class LoadedProgram {
   }
 
   run(inputs: Inputs): (GpuArray | StagedArray)[] {
+    return this.#enqueue(inputs, undefined);
+  }
+
+  /**
+   * Encodes a run into an encoder that somebody else submits. Whatever it needs is written before that, by the queue, so all
+   * inputs are on the device already: two encodings could not share an upload.
+   */
+  encode(encoder: GPUCommandEncoder, inputs: Inputs): (GpuArray | StagedArray)[] {
+    this.#inputs.checkOnDevice(inputs);
+    this.#isEncoded = true;
+    return this.#enqueue(inputs, encoder);
+  }
+
+  #enqueue(inputs: Inputs, given: GPUCommandEncoder | undefined): (GpuArray | StagedArray)[] {
     this.#context.check();
     const { device } = this.#context;
     const sizes = sizesOf(this.program, inputs);
@@ -96,10 +113,12 @@ export class LoadedProgram {
     const { result, errors } = withErrorScopes(device, () => {
       const bound = this.#bind(sizes);
       const buffers = this.#place(inputs, bound);
-      const encoder = device.createCommandEncoder({ label: this.program.name });
+      const encoder = given ?? device.createCommandEncoder({ label: this.program.name });
       this.#encoder.encode(encoder, bound, buffers);
-      const arrays = this.#collect(encoder, inputs, bound.instance, buffers, outcome);
-      device.queue.submit([encoder.finish()]);
+      // The host could map a staging buffer before somebody else's submit, which would then be invalid.
+      const readback = given === undefined ? this.#readback : new Set<number>();
+      const arrays = this.#collect(encoder, inputs, bound.instance, buffers, outcome, readback);
+      if (given === undefined) device.queue.submit([encoder.finish()]);
       return { arrays, bound };
     });
     void errors
@@ -164,6 +183,7 @@ export class LoadedProgram {
   #dropBuffers(): void {
     const { pool } = this.#context;
     for (const buffer of this.#slabs.values()) pool.destroy(buffer);
+    for (const buffer of this.#outgrown.splice(0)) pool.destroy(buffer);
     this.#inputs.destroy();
     for (const { sizeTable, stepTable, workgroups } of this.#bound.values())
       for (const buffer of [sizeTable, stepTable, workgroups]) if (buffer !== undefined) pool.destroy(buffer);
@@ -226,7 +246,8 @@ export class LoadedProgram {
         `${taskAt(this.program, sizes)} needs ${this.#planOf(instance)} on the device, of which ${name}`,
       );
       if (slab !== undefined) {
-        pool.destroy(slab);
+        if (this.#isEncoded) this.#outgrown.push(slab);
+        else pool.destroy(slab);
         for (const other of this.#bound.values()) other.groups.clear();
       }
       this.#slabs.set(i, larger);
@@ -253,11 +274,12 @@ export class LoadedProgram {
     instance: Instance,
     buffers: readonly (GPUBuffer | undefined)[],
     outcome: Promise<Error | undefined>,
+    readback: ReadonlySet<number>,
   ): (GpuArray | StagedArray)[] {
     const { sizes } = instance;
     const { pool } = this.#context;
     const bytesOf = (location: Location) => bytesIn(instance, location, location.size);
-    const usageOf = (i: number) => (this.#readback.has(i) ? stagingUsage : storageUsage);
+    const usageOf = (i: number) => (readback.has(i) ? stagingUsage : storageUsage);
     // All memory is allocated before any donated array is detached.
     const taken: (GPUBuffer | undefined)[] = [];
     try {
@@ -288,7 +310,7 @@ export class LoadedProgram {
           bytes,
         );
       }
-      if (this.#readback.has(i))
+      if (readback.has(i))
         return new StagedArray(this.#context, buffer, dtype, numbers, outcome, `run ${taskAt(this.program, sizes)}`);
       return new GpuArray(this.#context, buffer, dtype, numbers, outcome);
     });

@@ -2,6 +2,7 @@
 import { changed, type Mutant } from "./mutant.ts";
 
 const onForeign = ["test/devices/foreign-device.test.ts"];
+const onEncoded = ["test/devices/encoded-runs.test.ts"];
 const onWrapped = ["test/devices/wrapped-buffers.test.ts"];
 
 export const sharedDeviceMutants: readonly Mutant[] = [
@@ -48,6 +49,21 @@ export const sharedDeviceMutants: readonly Mutant[] = [
     ["why a wrapped buffer does not fit is not told", "if (failure instanceof UserError) return failure;", ""],
     ["a buffer that is gone has no name", 'if (wrapped === "") return', "if (wrapped) return"],
     ["usage is not looked at", "checkUsage(this.program, instance, inputs);", ""],
+  ]),
+  ...changed("runtime/loaded-program.ts", onEncoded, [
+    [
+      "slabs of what is encoded are freed when larger ones come",
+      "if (this.#isEncoded) this.#outgrown.push(slab);\n        else pool.destroy(slab);",
+      "pool.destroy(slab);",
+    ],
+    [
+      "slabs that were outgrown are kept for ever",
+      "for (const buffer of this.#outgrown.splice(0)) pool.destroy(buffer);",
+      "",
+    ],
+    ["numbers of the host are encoded", "this.#inputs.checkOnDevice(inputs);", ""],
+    ["what is encoded is submitted", "if (given === undefined) device.queue", "device.queue"],
+    ["what is encoded is staged", "given === undefined ? this.#readback : new Set<number>()", "this.#readback"],
   ]),
   ...changed("runtime/neighbours.ts", onForeign, [
     [

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { buildCpuProgram } from "../../compiler/compile-cpu.ts";
 import { deviceOnCpu } from "../../devices/cpu.ts";
-import type { Device } from "../../devices/device.ts";
+import { type Device, refuseEncode } from "../../devices/device.ts";
 import type { StandaloneModel } from "../../entries/wasm.ts";
 import { CpuContext } from "../../runtime/cpu/context.ts";
 import { LoadedCpuProgram } from "../../runtime/cpu/loaded-program.ts";
@@ -42,6 +42,7 @@ export async function openPlainCpu(): Promise<Device> {
       return {
         graph,
         run: (inputs) => loaded.run(inputs),
+        encode: refuseEncode(graph.name, "cpu"),
         profile: (inputs) => loaded.profile(inputs),
         destroy: () => loaded.destroy(),
       };

@@ -88,6 +88,7 @@ function madeUp({ milliseconds, error = () => 0, fault = () => undefined }: Beha
             upload({ ...rest, data: data.map((x) => x * (1 + error(tuning))) }),
           );
         },
+        encode: () => [],
         profile: async () => [],
         destroy: () => {
           open -= 1;
