@@ -84,18 +84,6 @@ async function pieceAt(source: ByteSource, offset: number, cut: Cut, pieceBytes:
   return source.read(offset, rest);
 }
 
-/** Boundaries between UTF-8 characters. */
-export const betweenCharacters: Cut = (bytes) => {
-  const { length } = bytes;
-  // The last character starts at the last byte that is not a continuation byte; it is at most four bytes long.
-  let start = length - 1;
-  while (start > Math.max(0, length - 4) && ((bytes[start] ?? 0) & 0xc0) === 0x80) start -= 1;
-  const lead = bytes[start] ?? 0;
-  const isWhole = start + (lead < 0xc0 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4) <= length;
-  const end = isWhole ? length : start;
-  return end > 0 ? end : undefined;
-};
-
 const [lineFeed, carriageReturn, space, quote] = [0x0a, 0x0d, 0x20, 0x22];
 
 /** Boundaries after a line feed between two non-blank lines, so that no run of white space is split. */

@@ -6,8 +6,8 @@ import { at } from "../compiler/graph/errors.ts";
 import { byteVocabulary } from "../train/data/bytes.ts";
 import type { PiecedRecording } from "../train/data/pieces.ts";
 import { type Vocabulary, vocabularyOfCharacters } from "../train/data/text.ts";
-import { decodeText } from "../train/data/utf8.ts";
-import { type ByteSource, betweenCharacters, betweenLines, type Cut, PIECE_BYTES, piecesOf } from "./file-pieces.ts";
+import { betweenCharacters, decodeText } from "../train/data/utf8.ts";
+import { type ByteSource, betweenLines, type Cut, PIECE_BYTES, piecesOf } from "./file-pieces.ts";
 
 /** A text that is ready for training. */
 export interface TextSource {

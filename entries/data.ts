@@ -38,3 +38,4 @@ export { parseSeriesText, type TextBlob } from "../train/data/series-text.ts";
 export type { TableOptions } from "../train/data/table.ts";
 export type { LayoutOptions } from "../train/data/table-layout.ts";
 export { textBatches, type Vocabulary, vocabularyFrom, vocabularyOf } from "../train/data/text.ts";
+export { streamedTextBatches, type TextStreamSizes } from "../train/data/text-stream.ts";

@@ -164,6 +164,18 @@ import { sgd as plain } from "cellgrad";
 }`,
     },
   ],
+  "docs/guide/data.md": [
+    {
+      after: 'console.log("batches", trainer.stepCount);',
+      says: "every batch of the text is a step, and the model has learned from them",
+      check: `
+{
+  expect(trainer.stepCount).toBe(Math.floor((39 * 60 - 1) / 64));
+  const again = streamedTextBatches(["she sells sea shells by the sea shore. ".repeat(4)], vocabulary, { batch: 1, time: 16 });
+  expect(await trainer.evaluate(again)).toBeLessThan(2.6);
+}`,
+    },
+  ],
   "docs/guide/objectives.md": [
     {
       after: 'console.log("pen", (await writer.step({ inputs: stroke, fresh: true })).loss);',

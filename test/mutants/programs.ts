@@ -48,6 +48,25 @@ export const programMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
+    "train/data/text-stream.ts",
+    ["test/train/text-stream.test.ts"],
+    [
+      [
+        "the last target of a stretch is not read again",
+        "used += windows * windowSize;",
+        "used += windows * windowSize + 1;",
+      ],
+      ["what a stretch has used stays", "held = held.slice(used);", ""],
+      ["the end of a text is dropped", "if (left > 0 || isEmpty)", "if (isEmpty)"],
+      ["half of a character is a token", "? text.length - 1 : text.length", "? text.length : text.length"],
+      ["a tokenizer's tokens end with pieces", "? afterCharacter : afterLine", "? afterCharacter : afterCharacter"],
+      ["lines end within white space", "!isBlank(text[end]) && !isBlank(text[end - 2])", "true"],
+      ["bytes that are left over are dropped", "  if (rest.length > 0) yield decoded(rest);\n", ""],
+      ["bytes are text", "if (vocabulary === byteVocabulary)", "if (!vocabulary)"],
+      ["faults are counted from the piece", "offset += bytes.length;", ""],
+    ],
+  ),
+  ...changed(
     "train/graphs-on-demand.ts",
     ["test/train/abort.test.ts"],
     [["an evaluation lets nothing abort it", "if (signal !== undefined) await nextMacrotask();", ""]],

@@ -183,6 +183,7 @@ const calls: Calls = {
   sgd: (o) => root.sgd(o),
   stepDecay: (o) => optimizers.stepDecay(o),
   streamedBatches: (o) => data.streamedBatches(none, o),
+  streamedTextBatches: (o) => data.streamedTextBatches(none, none, o),
   sum: (o) => root.sum(none, 0, o),
   tableSource: (o) => node.tableSource(none, o),
   textBatches: (o) => data.textBatches([], o),

@@ -1,4 +1,4 @@
-/** @file Decodes UTF-8, and locates the first invalid byte. */
+/** @file Decodes UTF-8, locates the first invalid byte, and finds where bytes may be cut. */
 import { UserError } from "../../compiler/graph/errors.ts";
 
 /**
@@ -16,6 +16,18 @@ export function decodeText(name: string, bytes: Uint8Array, offset = 0): string 
       cause,
     });
   }
+}
+
+/** The length of the longest start of bytes that ends between two characters of UTF-8; undefined if there is none. */
+export function betweenCharacters(bytes: Uint8Array): number | undefined {
+  const { length } = bytes;
+  // The last character starts at the last byte that is not a continuation byte; it is at most four bytes long.
+  let start = length - 1;
+  while (start > Math.max(0, length - 4) && ((bytes[start] ?? 0) & 0xc0) === 0x80) start -= 1;
+  const lead = bytes[start] ?? 0;
+  const isWhole = start + (lead < 0xc0 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4) <= length;
+  const end = isWhole ? length : start;
+  return end > 0 ? end : undefined;
 }
 
 /** Offset of the first invalid byte sequence. */
