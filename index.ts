@@ -68,7 +68,7 @@ export {
 // Training.
 export type { AbortOptions, AbortSignalLike } from "./train/abort.ts";
 export { type Arena, type ArenaEntry, arenaOf, pack, packArrays, unpack, unpackArray } from "./train/arena.ts";
-export type { NamedBatch, PredictionBatch, TrainingBatch } from "./train/batch-inputs.ts";
+export type { BatchArray, NamedBatch, PredictionBatch, TrainingBatch } from "./train/batch-inputs.ts";
 export type { SourceOf, StreamOf, StreamReader } from "./train/data/source.ts";
 export type { Tuned } from "./train/files/tuned.ts";
 export { initialize } from "./train/initialize.ts";

@@ -9,7 +9,7 @@ import type { Tuning } from "../compiler/plan/tuning.ts";
 import type { Device, DeviceArray, Executable } from "../devices/device.ts";
 import { type AbortSignalLike, abortable, nextMacrotask } from "./abort.ts";
 import { partsOf, unpackArray } from "./arena.ts";
-import { inputsOf, type PredictionBatch, type TrainingBatch } from "./batch-inputs.ts";
+import { type BatchArray, inputsOf, type PredictionBatch, type TrainingBatch } from "./batch-inputs.ts";
 import { entriesOf, type SourceOf } from "./data/source.ts";
 import type { Segmentation } from "./forms/in-segments.ts";
 import { type Held, zeroStates } from "./held-arrays.ts";
@@ -159,7 +159,7 @@ export class GraphsOnDemand {
   }
 
   /** The segments of a batch's sequences, if they are longer than one. */
-  #segmentsOf(inputs: Readonly<Record<string, NdArray>>): Segmentation | undefined {
+  #segmentsOf(inputs: Readonly<Record<string, BatchArray>>): Segmentation | undefined {
     const { segments } = this.#options;
     const length = segments && lengthOf(this.#network, inputs);
     if (segments === undefined || length === undefined || length <= segments.steps) return undefined;

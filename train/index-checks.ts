@@ -12,8 +12,9 @@ import { holds, type NdArray } from "../compiler/graph/ndarray.ts";
 import { evaluateNode } from "../compiler/ops/interpret.ts";
 import { bodyInputs } from "../compiler/ops/scan.ts";
 import type { IndexRange } from "../compiler/trace/index-ranges.ts";
+import type { DeviceArray } from "../devices/device.ts";
 
-type Arrays = Readonly<Record<string, NdArray>>;
+type Arrays = Readonly<Record<string, NdArray | DeviceArray>>;
 
 /** The valid range of an index. */
 export interface Range {
@@ -82,7 +83,10 @@ function lookups(graph: Graph): (readonly [index: NodeId, rows: number])[] {
   });
 }
 
-/** Throws a UserError of one line if a number of the inputs does not fit its dtype, or an index is out of range. */
+/**
+ * Throws a UserError of one line if a number of the inputs does not fit its dtype, or an index is out of range. What is
+ * computed from arrays on the device is not known here, and not checked.
+ */
 export function checkIndices({ graph, checks }: IndexChecks, inputs: Arrays): void {
   const sizes: Record<string, number> = {};
   const known: (readonly [NodeId, NdArray])[] = [];
@@ -91,10 +95,16 @@ export function checkIndices({ graph, checks }: IndexChecks, inputs: Arrays): vo
     if (array === undefined) continue;
     const { dtype, shape } = nodeAt(graph, id).aval;
     // Wrong dtypes and shapes are reported when the graph runs.
-    const isFitting = array.dtype === dtype && array.data !== undefined && Array.isArray(array.shape);
+    const isFitting = array.dtype === dtype && Array.isArray(array.shape);
     if (!isFitting || bindShape(shape, array.shape, sizes) !== undefined) return;
-    known.push([id, array]);
+    if (isOnHost(array)) known.push([id, array]);
+    else if (!("read" in array)) return;
   }
+  const numbers = new Map(known);
+  const isKnown = ({ index, mask }: IndexCheck) =>
+    [...ancestorsOf(graph, mask === undefined ? [index] : [index, mask])].every(
+      (id) => nodeAt(graph, id).op !== "input" || numbers.has(id),
+    );
   const fold = new Fold<NdArray>(
     graph,
     {
@@ -105,7 +115,9 @@ export function checkIndices({ graph, checks }: IndexChecks, inputs: Arrays): vo
     },
     known,
   );
-  for (const { index, mask, names, what, to, below, except } of checks) {
+  for (const check of checks) {
+    if (!isKnown(check)) continue;
+    const { index, mask, names, what, to, below, except } = check;
     const range = { what, to: evaluateDim(to, sizes) - below, except };
     const found = fold.value(index);
     const position = strangerIn(found.data, range, () => (mask === undefined ? undefined : fold.value(mask)));
@@ -113,7 +125,8 @@ export function checkIndices({ graph, checks }: IndexChecks, inputs: Arrays): vo
     const [name = ""] = names;
     const source = inputs[name];
     // The message gives the value in the batch, before any function on the way to the index.
-    const isSame = names.length === 1 && source?.data.length === found.data.length;
+    const isSame =
+      names.length === 1 && source !== undefined && isOnHost(source) && source.data.length === found.data.length;
     const value = isSame ? source.data[position] : found.data[position];
     const axes = nodeAt(graph, index).aval.shape;
     const subject = isSame ? name : `the index computed from ${names.join(" and ")}`;
@@ -129,6 +142,8 @@ export function checkIndices({ graph, checks }: IndexChecks, inputs: Arrays): vo
     );
   }
 }
+
+const isOnHost = (array: NdArray | DeviceArray): array is NdArray => "data" in array && array.data !== undefined;
 
 /** The position of the first unmasked number that is out of range. */
 export function strangerIn(

@@ -124,7 +124,10 @@ function segmentLengths({ kind }: Planner, time: number): readonly number[] {
 }
 
 /** The length of the sequences of a batch, from the inputs that have an axis of time; undefined if none has. */
-export function lengthOf({ batch }: Objective, inputs: Readonly<Record<string, NdArray>>): number | undefined {
+export function lengthOf(
+  { batch }: Objective,
+  inputs: Readonly<Record<string, Pick<NdArray, "shape">>>,
+): number | undefined {
   const sizes: Record<string, number> = {};
   for (const [name, { shape }] of Object.entries(batch)) bindShape(shape, inputs[name]?.shape ?? [], sizes);
   return sizes.T;
@@ -134,7 +137,7 @@ export function lengthOf({ batch }: Objective, inputs: Readonly<Record<string, N
 export interface TrainingPrograms {
   readonly segments: Segmentation | undefined;
   /** The one for a batch with these inputs. */
-  readonly for: (inputs: Readonly<Record<string, NdArray>>) => Executable;
+  readonly for: (inputs: Readonly<Record<string, Pick<NdArray, "shape">>>) => Executable;
   readonly destroy: () => void;
 }
 

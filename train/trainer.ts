@@ -4,7 +4,7 @@ import { checkedOptions } from "../compiler/graph/options.ts";
 import type { Device, DeviceArray, KernelProfile } from "../devices/device.ts";
 import { type AbortOptions, abortable, ofAbort } from "./abort.ts";
 import { packArrays, shapesOf, unpackArray } from "./arena.ts";
-import { inputsOf, type PredictionBatch, type TrainingBatch } from "./batch-inputs.ts";
+import { type BatchArray, inputsOf, type PredictionBatch, type TrainingBatch } from "./batch-inputs.ts";
 import { type Checkpoint, carriedState, keptShape, keptValue } from "./checkpoint.ts";
 import { isFiniteInF32 } from "./files/finite-model.ts";
 import type { Segmentation } from "./forms/in-segments.ts";
@@ -107,7 +107,7 @@ export async function createTrainer<Trained extends Objective = Network>(
 /** The inputs of a step besides the arrays of the trainer. */
 interface Given {
   readonly step: number;
-  readonly inputs: Readonly<Record<string, NdArray>>;
+  readonly inputs: Readonly<Record<string, BatchArray>>;
   readonly rows: number;
   /** The step since which the state is carried. */
   readonly stateSince: number;
@@ -319,7 +319,16 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
       return [`state/${name}`, kept ?? zeros([rows, ...shape])] as const;
     });
     const control = { halted: scalar(0, "bool"), learningRate: scalar(this.#rate), ...this.#seed };
-    return { step, graph: this.#step.graph, inputs: { ...held, ...Object.fromEntries(state), ...control, ...inputs } };
+    const given = Object.entries(inputs).map(
+      async ([name, array]) => [name, "read" in array ? await array.read() : array] as const,
+    );
+    const values = {
+      ...held,
+      ...Object.fromEntries(state),
+      ...control,
+      ...Object.fromEntries(await Promise.all(given)),
+    };
+    return { step, graph: this.#step.graph, inputs: values };
   };
 
   evaluate = async (batches: AnyBatches, options: EvaluationOptions = {}): Promise<number> => {

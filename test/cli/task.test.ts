@@ -80,7 +80,7 @@ describe("scores", () => {
   type Says = (x: NdArray) => Promise<NdArray>;
   const score = (task: Task, says: Says, time = 8) => {
     const predict: Predict = async (batch) => {
-      const output = "x" in batch ? await says(batch.x) : zeros([0]);
+      const output = "x" in batch ? await says(batch.x as NdArray) : zeros([0]);
       return { output, outputs: { output } };
     };
     return task.score?.(3, { batch: 1, time, parameters: task === embeddedReber ? {} : { length: 4 } }, predict);

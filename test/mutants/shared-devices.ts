@@ -3,6 +3,7 @@ import { changed, type Mutant } from "./mutant.ts";
 
 const onForeign = ["test/devices/foreign-device.test.ts"];
 const onEncoded = ["test/devices/encoded-runs.test.ts"];
+const onBatches = ["test/train/device-batches.test.ts"];
 const onWrapped = ["test/devices/wrapped-buffers.test.ts"];
 
 export const sharedDeviceMutants: readonly Mutant[] = [
@@ -64,6 +65,13 @@ export const sharedDeviceMutants: readonly Mutant[] = [
     ["numbers of the host are encoded", "this.#inputs.checkOnDevice(inputs);", ""],
     ["what is encoded is submitted", "if (given === undefined) device.queue", "device.queue"],
     ["what is encoded is staged", "given === undefined ? this.#readback : new Set<number>()", "this.#readback"],
+  ]),
+  ...changed("train/index-checks.ts", onBatches, [
+    ["beside arrays on the device nothing is checked", 'else if (!("read" in array)) return;', "else return;"],
+    ["what is not known is checked", "if (!isKnown(check)) continue;", ""],
+  ]),
+  ...changed("train/trainer.ts", onBatches, [
+    ["a stopped step has arrays of the device", '"read" in array ? await array.read() : array', "array"],
   ]),
   ...changed("runtime/neighbours.ts", onForeign, [
     [
