@@ -6,6 +6,7 @@ import { requirementsOf } from "./ops/requirements.ts";
 import { type OptimizeOptions, optimize } from "./optimize.ts";
 import { lower } from "./plan/lower.ts";
 import type { LowerOptions } from "./plan/lowering.ts";
+import { forPopulation } from "./plan/population.ts";
 import type { PlannedKernel, Program } from "./plan/program.ts";
 
 export { type CompileTrace, type Precision, passes } from "./optimize.ts";
@@ -16,5 +17,7 @@ export interface CompileProgramOptions extends LowerOptions, OptimizeOptions {}
 export function planProgram(graph: Graph, options: CompileProgramOptions = {}): Program<PlannedKernel> {
   // Requirements of the traced graph: passes move work before loops, where it runs even if a loop has no steps.
   const requires = requirementsOf(graph);
-  return { ...lower(optimize(graph, options), options), requires };
+  const lowered = lower(optimize(graph, options), options);
+  const { population, target = "gpu" } = options;
+  return { ...(population === undefined ? lowered : forPopulation(lowered, population, target)), requires };
 }

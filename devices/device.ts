@@ -7,6 +7,7 @@ import { expectArgument, UserError } from "../compiler/graph/errors.ts";
 import type { Graph } from "../compiler/graph/graph.ts";
 import { arrayFault, type NdArray } from "../compiler/graph/ndarray.ts";
 import type { Precision } from "../compiler/optimize.ts";
+import type { Population } from "../compiler/plan/population.ts";
 import type { CpuProgram, Program } from "../compiler/plan/program.ts";
 import type { ScheduleChoice } from "../compiler/plan/scan/names.ts";
 import type { Tuning } from "../compiler/plan/tuning.ts";
@@ -57,6 +58,11 @@ export interface CompileOptions {
   readonly parts?: Readonly<Record<string, readonly (readonly number[])[]>> | undefined;
   /** Sizes of `B`, `T` and others that it will run at, if they are known; it runs at any. */
   readonly sizes?: Readonly<Record<string, number>> | undefined;
+  /**
+   * Runs the graph for many models at once: all inputs but the `shared` ones, and all outputs, get the models as their first
+   * axis. Each model computes the bits that it would compute alone.
+   */
+  readonly population?: Population | undefined;
   /** Which outputs belong to the forward and the backward pass, for counting dispatches. */
   readonly phases?: { readonly forward: readonly number[]; readonly backward: readonly number[] };
 }
@@ -96,6 +102,7 @@ export const ofCompile = {
   chunkSteps: "number",
   parts: "object",
   sizes: "object",
+  population: "object",
   phases: "object",
 } as const;
 

@@ -1,9 +1,12 @@
 /** @file The float64 interpreter as a device, opened only by the explicit choice "interpreter". */
+import { formatShape } from "../compiler/graph/dim.ts";
 import { at, UserError } from "../compiler/graph/errors.ts";
-import { checkGraph, type DType, inputName } from "../compiler/graph/graph.ts";
+import { checkGraph, type DType, type Graph, inputName } from "../compiler/graph/graph.ts";
+import { modelOf, ofModels } from "../compiler/graph/models.ts";
 import type { NdArray } from "../compiler/graph/ndarray.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
 import { interpret } from "../compiler/ops/interpret.ts";
+import type { Population } from "../compiler/plan/population.ts";
 import {
   checkInputs,
   checkUpload,
@@ -38,6 +41,7 @@ export function openInterpreter(): Device {
       checkedOptions("compile", options, ofCompile);
       checkGraph("compile", graph);
       // Only the passes say what loops store.
+      const { population } = options;
       const isMixed = options.precision === "mixed";
       const meant = isMixed ? (await import("../compiler/optimize.ts")).optimize(graph, { precision: "mixed" }) : graph;
       return {
@@ -50,7 +54,7 @@ export function openInterpreter(): Device {
             if (given === undefined) throw new UserError(`${graph.name}: input ${name} is missing`);
             return given instanceof HostArray ? given.value : (given as NdArray);
           });
-          const outputs = interpret(meant, values);
+          const outputs = population === undefined ? interpret(meant, values) : ofEach(population, meant, values);
           return graph.outputs.map((_, i) => new HostArray(at(outputs, i)));
         },
         encode: refuseEncode(graph.name, "interpreter"),
@@ -70,4 +74,21 @@ export function openInterpreter(): Device {
     lost: new Promise(() => {}),
     destroy: () => {},
   };
+}
+
+/** The outputs of all models of a population, computed one after another. */
+function ofEach({ models, shared }: Population, graph: Graph, inputs: readonly NdArray[]): NdArray[] {
+  const isShared = graph.inputs.map((id) => shared.includes(inputName(graph, id)));
+  for (const [i, { shape }] of inputs.entries())
+    if (isShared[i] === false && shape[0] !== models)
+      throw new UserError(
+        `${graph.name}: input ${inputName(graph, at(graph.inputs, i))} is ${formatShape(shape)}; its first axis must have the ${models} models`,
+      );
+  const ofModel = Array.from({ length: models }, (_, model) =>
+    interpret(
+      graph,
+      inputs.map((array, i) => (isShared[i] === true ? array : modelOf(array, model))),
+    ),
+  );
+  return graph.outputs.map((_, i) => ofModels(ofModel.map((outputs) => at(outputs, i))));
 }

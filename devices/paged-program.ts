@@ -10,8 +10,10 @@ import { pageShape } from "../compiler/graph/pages.ts";
 import { inPages, type PagedGraph } from "../compiler/passes/in-pages.ts";
 import { inRowChunks } from "../compiler/passes/row-chunks.ts";
 import { specialize } from "../compiler/passes/specialize.ts";
+import type { Population } from "../compiler/plan/population.ts";
 import type { Program } from "../compiler/plan/program.ts";
 import type { CompileProgramOptions } from "../compiler/plan-program.ts";
+import { megabytes } from "../runtime/buffers.ts";
 import type { Inputs } from "../runtime/program-inputs.ts";
 import { evaluateSize } from "../runtime/walk.ts";
 import type { CompileOptions, DeviceArray, Executable } from "./device.ts";
@@ -32,11 +34,14 @@ function planPages(
   bufferBytes: number,
   sizes: DimSizes | undefined,
 ): PagedPlan {
-  const most = Math.floor(bufferBytes / 16) * 4;
+  const { population } = given;
+  const bytesOfOne = Math.floor(bufferBytes / (population?.models ?? 1));
+  const most = Math.floor(bytesOfOne / 16) * 4;
   const sized = sizes === undefined ? graph : specialize(graph, sizes);
   const known = inRowChunks(sized, { most }) ?? sized;
   const paged = inPages(known, { most, parts, donate: given.donate });
-  const options = { ...given, maxBufferBytes: bufferBytes };
+  if (population !== undefined && paged !== undefined) throw tooManyModels(known, population, bufferBytes);
+  const options = { ...given, maxBufferBytes: bytesOfOne };
   if (paged === undefined) return { graph: known, options, readback, paged };
   const places = (outputs: readonly number[]) => outputs.flatMap((output) => at(paged.outputs, output));
   const phases = given.phases && {
@@ -49,6 +54,15 @@ function planPages(
     readback: places(readback),
     paged,
   };
+}
+
+/** Values in pages have no stride from one model to the next. */
+function tooManyModels({ name, inputs, nodes }: Graph, { models }: Population, bufferBytes: number): UserError {
+  const largest = Math.max(...inputs.map((id) => 4 * sizeOfNumbers((nodes[id]?.aval.shape ?? []).map(Number)) || 0));
+  const most = Math.floor(bufferBytes / Math.max(largest, 1));
+  return new UserError(
+    `${name}: the arrays of ${models} models do not fit into buffers of ${megabytes(bufferBytes)}, the most of this device; ${most > 0 && most < models ? `train at most ${most} models at once` : "train fewer models at once, or shorter sequences"}`,
+  );
 }
 
 type Loaded = Omit<Executable, "graph">;
@@ -130,12 +144,15 @@ function pagesOfInput(
 }
 
 /** The sizes of a run, from the inputs that are given; undefined if one is missing or wrong, which the program reports. */
-function sizesOfRun(graph: Graph, inputs: Inputs): DimSizes | undefined {
+function sizesOfRun(graph: Graph, inputs: Inputs, population: Population | undefined): DimSizes | undefined {
   const sizes: Record<string, number> = {};
   for (const id of graph.inputs) {
-    const given = inputs[inputName(graph, id)];
+    const name = inputName(graph, id);
+    const given = inputs[name];
     if (given === undefined || !Array.isArray(given.shape)) return undefined;
-    if (bindShape(nodeAt(graph, id).aval.shape, given.shape, sizes) !== undefined) return undefined;
+    const isOfModels = population !== undefined && !population.shared.includes(name);
+    const shape = isOfModels ? given.shape.slice(1) : given.shape;
+    if (bindShape(nodeAt(graph, id).aval.shape, shape, sizes) !== undefined) return undefined;
   }
   return sizes;
 }
@@ -193,7 +210,7 @@ export async function loadPaged(graph: Graph, options: CompileOptions, loader: L
     return loaded;
   };
   const chosen = (inputs: Inputs): Loaded => {
-    const sizes = any.program.symbols.length === 0 ? undefined : sizesOfRun(graph, inputs);
+    const sizes = any.program.symbols.length === 0 ? undefined : sizesOfRun(graph, inputs, options.population);
     return sizes === undefined || fits(any.program, sizes, loader.bufferBytes)
       ? known(undefined, () => any)
       : known(keyOf(sizes), () => planned(graph, options, loader, sizes));

@@ -14,7 +14,8 @@ const maxWorkgroups = 65535;
 
 export interface FlatDispatch {
   readonly kernel: number;
-  readonly workgroups: readonly [number, number];
+  /** Along x and y; z are the models. */
+  readonly workgroups: readonly [number, number, number];
   /** Byte offset of the step uniform, for kernels inside loops and those that run a chunk of one. */
   readonly stepOffset: number;
   /** For an indirect dispatch: where the device reads the number of workgroups. */
@@ -27,8 +28,12 @@ export interface Instance {
   readonly sizes: DimSizes;
   /** Bytes per element of each buffer of the program. */
   readonly elementBytes: readonly number[];
-  /** Bytes of each buffer of the program. */
+  /** Bytes of each buffer of the program, of all models together. */
   readonly bufferBytes: readonly number[];
+  /** How many models it runs at once. */
+  readonly models: number;
+  /** Bytes from a model's copy of each buffer to that of the next; 0 if they share it. */
+  readonly strideBytes: readonly number[];
   /** The sizes that kernels read: one aligned section per kernel. */
   readonly sizeTable: Uint32Array<ArrayBuffer>;
   /** Byte offset of each kernel's section. */
@@ -41,6 +46,13 @@ export interface Instance {
 /** Bytes of `size` elements of the location's buffer. */
 export function bytesIn({ elementBytes, sizes }: Instance, { buffer }: Location, size: Size): number {
   return at(elementBytes, buffer) * evaluateSize(size, sizes);
+}
+
+/** The byte offset of each model's value at a location. */
+export function offsetsIn(instance: Instance, location: Location): number[] {
+  const first = bytesIn(instance, location, location.offset);
+  const stride = at(instance.strideBytes, location.buffer);
+  return Array.from({ length: instance.models }, (_, model) => first + model * stride);
 }
 
 export function instantiate(program: Program, sizes: DimSizes): Instance {
@@ -63,7 +75,11 @@ export function instantiate(program: Program, sizes: DimSizes): Instance {
     }
     const { dispatch, entry } = step;
     const groups = step.groups.reduce((sum, count) => sum + count, 0);
-    const workgroups = [Math.min(groups, maxWorkgroups), Math.ceil(groups / maxWorkgroups)] as const;
+    const workgroups = [
+      Math.min(groups, maxWorkgroups),
+      Math.ceil(groups / maxWorkgroups),
+      program.models ?? 1,
+    ] as const;
     const stepOffset = entry.length === 0 ? 0 : entryOf(entry);
     steps.push({ kernel: dispatch.kernel, workgroups, stepOffset, indirect: dispatch.indirect });
   }
@@ -75,6 +91,8 @@ export function instantiate(program: Program, sizes: DimSizes): Instance {
     sizes,
     elementBytes: program.buffers.map(({ bytes }) => bytes),
     bufferBytes: program.buffers.map(({ size, bytes }) => bytes * evaluateSize(size, sizes)),
+    models: program.models ?? 1,
+    strideBytes: program.buffers.map(({ stride = [], bytes }) => bytes * evaluateSize(stride, sizes)),
     ...sizeTableOf(program, sizes),
     stepTable,
     steps,

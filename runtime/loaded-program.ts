@@ -12,7 +12,7 @@ import { DeviceMemoryError } from "./device-errors.ts";
 import { type ScopeErrors, withErrorScopes } from "./error-scopes.ts";
 import { bufferUsage, stagingUsage, storageUsage } from "./gpu-flags.ts";
 import { InputBuffers } from "./input-buffers.ts";
-import { bytesIn, type Instance, instantiate } from "./instance.ts";
+import { bytesIn, type Instance, instantiate, offsetsIn } from "./instance.ts";
 import type { KernelTimer } from "./kernel-timer.ts";
 import type { KernelProfile } from "./profile.ts";
 import { type Inputs, sizesKey, sizesOf, taskAt } from "./program-inputs.ts";
@@ -279,13 +279,14 @@ export class LoadedProgram {
     const { sizes } = instance;
     const { pool } = this.#context;
     const bytesOf = (location: Location) => bytesIn(instance, location, location.size);
+    const bytesOfAll = (location: Location) => instance.models * bytesOf(location);
     const usageOf = (i: number) => (readback.has(i) ? stagingUsage : storageUsage);
     // All memory is allocated before any donated array is detached.
     const taken: (GPUBuffer | undefined)[] = [];
     try {
       for (const [i, { location, donated }] of this.program.outputs.entries()) {
         const label = `${taskAt(this.program, sizes)}: output ${i}`;
-        taken.push(donated === undefined ? pool.take(bytesOf(location), usageOf(i), label) : undefined);
+        taken.push(donated === undefined ? pool.take(bytesOfAll(location), usageOf(i), label) : undefined);
       }
     } catch (error) {
       for (const buffer of taken) if (buffer !== undefined) pool.release(buffer);
@@ -302,13 +303,9 @@ export class LoadedProgram {
       const bytes = bytesOf(location);
       const buffer = bufferAt(taken, i);
       if (bytes > 0) {
-        encoder.copyBufferToBuffer(
-          bufferAt(buffers, location.buffer),
-          bytesIn(instance, location, location.offset),
-          buffer,
-          0,
-          bytes,
-        );
+        const source = bufferAt(buffers, location.buffer);
+        for (const [model, start] of offsetsIn(instance, location).entries())
+          encoder.copyBufferToBuffer(source, start, buffer, model * bytes, bytes);
       }
       if (readback.has(i))
         return new StagedArray(this.#context, buffer, dtype, numbers, outcome, `run ${taskAt(this.program, sizes)}`);

@@ -2,7 +2,7 @@
 import { at } from "../compiler/graph/errors.ts";
 import type { Copy, Kernel, Location } from "../compiler/plan/program.ts";
 import type { GpuContext } from "./context.ts";
-import { bytesIn, type FlatDispatch, type FlatStep, type Instance } from "./instance.ts";
+import { bytesIn, type FlatDispatch, type FlatStep, type Instance, offsetsIn } from "./instance.ts";
 import type { KernelTimer } from "./kernel-timer.ts";
 import { storageBinding } from "./pipelines.ts";
 import type { ProgramPipelines } from "./program-pipelines.ts";
@@ -84,19 +84,12 @@ export class StepEncoder {
     }
   }
 
-  #copy(encoder: GPUCommandEncoder, copy: Copy, { instance }: Bound, buffers: ProgramBuffers): void {
-    const place = (location: Location) => ({
-      buffer: bufferAt(buffers, location.buffer),
-      offset: bytesIn(instance, location, location.offset),
-    });
-    const [from, to] = [place(copy.from), place(copy.to)];
-    encoder.copyBufferToBuffer(
-      from.buffer,
-      from.offset,
-      to.buffer,
-      to.offset,
-      bytesIn(instance, copy.from, copy.from.size),
-    );
+  #copy(encoder: GPUCommandEncoder, { from, to }: Copy, { instance }: Bound, buffers: ProgramBuffers): void {
+    const [source, target] = [bufferAt(buffers, from.buffer), bufferAt(buffers, to.buffer)];
+    const bytes = bytesIn(instance, from, from.size);
+    const ends = offsetsIn(instance, to);
+    for (const [model, start] of offsetsIn(instance, from).entries())
+      encoder.copyBufferToBuffer(source, start, target, at(ends, model), bytes);
   }
 
   /** WebGPU forbids a dispatch that writes the buffer of its workgroup counts, so they are copied out of the slab. */

@@ -4,7 +4,7 @@
  */
 import type { Dim } from "../compiler/graph/dim.ts";
 import { at, InternalError } from "../compiler/graph/errors.ts";
-import type { Expr, GlobalArray, GridPart, KernelCode, LocalArray, Part, Variable } from "../compiler/kernel/ir.ts";
+import type { Expr, GlobalArray, GridPart, KernelCode, LocalArray, Variable } from "../compiler/kernel/ir.ts";
 import { bindingName, uniformNames } from "../compiler/kernel/names.ts";
 import { placedArrays, sharedElements } from "../compiler/kernel/shared-place.ts";
 import { expressionsIn, functionsOf, readsOtherLanes } from "../compiler/kernel/walk.ts";
@@ -21,7 +21,7 @@ export function kernelText(code: KernelCode): string {
     return `cg_opaque(${bits})`;
   };
   const names = namesOf(code, opaque);
-  const { functions, body } = partsText(code.parts, names);
+  const { functions, body } = partsText(code, names);
   const helpers = functionsOf(code.parts).map((callee) => functionText(callee, names));
   const sections = [
     usesSubgroups(code) ? ["enable subgroups;"] : [],
@@ -35,7 +35,11 @@ export function kernelText(code: KernelCode): string {
     usesOpaque ? [opaqueText] : [],
     helpers,
     functions,
-    [[...entryPoint(code), ...indented([...placesText(code, names), ...body]), "}"].join("\n")],
+    [
+      [...entryPoint(code), ...indented([...modelText(code, names), ...placesText(code, names), ...body]), "}"].join(
+        "\n",
+      ),
+    ],
   ];
   return `${sections
     .flat()
@@ -59,6 +63,17 @@ function placesText(code: KernelCode, names: Names): string[] {
   return [start, ...arrays];
 }
 
+/** Where the copies of the model begin in the buffers that have several. */
+function modelText({ buffers, strides = [] }: KernelCode, names: Names): string[] {
+  return strides.flatMap((stride, i) => {
+    if (stride === undefined) return [];
+    const vectors = at(buffers, i).array.element === "f32x4" ? " / 4u" : "";
+    return [`let ${modelName(i)} = workgroup_id.z * (${names.uniform(stride)}${vectors});`];
+  });
+}
+
+const modelName = (place: number): string => `model${place}`;
+
 function arrayType({ element, length, slots }: LocalArray): string {
   const plain = `array<${typeText[element]}, ${length}>`;
   return slots === 1 ? plain : `array<${plain}, ${slots}>`;
@@ -76,16 +91,20 @@ function namesOf(code: KernelCode, opaque: Names["opaque"]): Names {
   const { counts, end } = code.steps;
   const builtins = new Map<Variable, string>(counts.map((variable, i) => [variable, `step.count${i}`]));
   if (end !== undefined) builtins.set(end, "step.end");
-  const places = new Map(code.buffers.map(({ array }, i) => [array.buffer, bindingName(i)]));
-  const bindingOf = (array: GlobalArray) => named(places.get(array.buffer), array.name);
+  const places = new Map(code.buffers.map(({ array }, i) => [array.buffer, i]));
+  const globalElement = (array: GlobalArray, index: string) => {
+    const place = named(places.get(array.buffer), array.name);
+    const inModel = code.strides?.[place] === undefined ? index : `${modelName(place)} + ${index}`;
+    return elementText(bindingName(place), inModel, undefined);
+  };
   const placed = placedArrays(code);
   const { sharedPlace } = code;
   return {
     element: (array, index, slot) => {
-      if (array.space === "global") return elementText(bindingOf(array), index, slot);
+      if (array.space === "global") return globalElement(array, index);
       if (sharedPlace === undefined || !placed.has(array)) return elementText(array.name, index, slot);
       const within = slot === undefined ? index : `${slot} * ${array.length}u + ${index}`;
-      return elementText(bindingOf(sharedPlace.array), `${placeName(array)} + ${within}`, undefined);
+      return globalElement(sharedPlace.array, `${placeName(array)} + ${within}`);
     },
     barriers: [
       ...(placed.size > 0 ? ["storageBarrier();"] : []),
@@ -97,16 +116,18 @@ function namesOf(code: KernelCode, opaque: Names["opaque"]): Names {
   };
 }
 
-function named(name: string | undefined, what: string): string {
-  if (name === undefined) throw new InternalError(`${what} is not declared by the kernel`);
-  return name;
+function named<T>(found: T | undefined, what: string): T {
+  if (found === undefined) throw new InternalError(`${what} is not declared by the kernel`);
+  return found;
 }
 
 /** A single part is the kernel's body; of several, each has its range of workgroups and its own function. */
-function partsText(parts: readonly Part[], names: Names): { functions: string[]; body: string[] } {
+function partsText({ parts, strides = [] }: KernelCode, names: Names): { functions: string[]; body: string[] } {
+  const models = strides.flatMap((stride, i) => (stride === undefined ? [] : [modelName(i)]));
+  const given = ["group", "lane", ...models].map((name) => `${name}: u32`).join(", ");
   if (parts.length === 1) return { functions: [], body: statementLines(at(parts, 0).body, names) };
   const functions = parts.map(({ body }, i) =>
-    [`fn part${i}(group: u32, lane: u32) {`, ...indented(statementLines(body, names)), "}"].join("\n"),
+    [`fn part${i}(${given}) {`, ...indented(statementLines(body, names)), "}"].join("\n"),
   );
   const body = parts.flatMap(({ grid }, i) => {
     const start = i === 0 ? "0u" : `end${i - 1}`;
@@ -114,7 +135,7 @@ function partsText(parts: readonly Part[], names: Names): { functions: string[];
     return [
       `let end${i} = ${start} + ${workgroupsText(grid, names)};`,
       `if (${inside}) {`,
-      `  part${i}(group - ${start}, lane);`,
+      `  part${i}(${[`group - ${start}`, "lane", ...models].join(", ")});`,
       "}",
     ];
   });

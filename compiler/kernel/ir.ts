@@ -297,4 +297,9 @@ export interface KernelCode {
   /** Values that it receives when it runs: symbols, and sums of dimensions. */
   readonly uniforms: readonly (readonly Dim[])[];
   readonly steps: StepVariables;
+  /**
+   * In a program for many models: for each of `buffers`, how many elements the copies of two models are apart, or undefined if
+   * all share one. A kernel runs once per model, and each of its indices is one into that model's copy.
+   */
+  readonly strides?: readonly (readonly Dim[] | undefined)[];
 }

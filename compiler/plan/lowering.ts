@@ -8,6 +8,7 @@ import type { Form } from "./emit/form.ts";
 import type { Region } from "./emit/values.ts";
 import type { Memory } from "./memory/slabs.ts";
 import type { OpenDispatches } from "./open-dispatches.ts";
+import type { Population } from "./population.ts";
 import type { BufferSpec, Location, Phase, PlannedKernel, ScanStep, ScheduleNote } from "./program.ts";
 import type { ScheduleChoice } from "./scan/names.ts";
 import type { Target, TileOptions } from "./stages/tiles.ts";
@@ -56,6 +57,8 @@ export interface LowerOptions {
   readonly isPaged?: boolean | undefined;
   /** The schedules of scans, in the order in which they are tried; those of `scan/schedules.ts` by default. */
   readonly scanSchedules?: ScanSchedules;
+  /** Runs many models at once, each on its own inputs. */
+  readonly population?: Population | undefined;
   /** Which outputs belong to the forward and the backward pass, for reports that count dispatches. */
   readonly phases?: { readonly forward: readonly number[]; readonly backward: readonly number[] };
 }

@@ -29,12 +29,15 @@ export interface BufferSpec {
   readonly element: Element;
   /** Bytes of an element. */
   readonly bytes: number;
+  /** Of all models together. */
   readonly size: Size;
+  /** In a program for many models (population.ts): elements from the copy of one to that of the next, if each has its own. */
+  readonly stride?: Size;
   /** A slab is allocated by the program; an input's buffer comes from the caller. */
   readonly role: "slab" | "input";
 }
 
-/** Where a value is stored: `offset` elements into a buffer. */
+/** Where a value is stored: `offset` elements into a buffer, or into each model's copy of it. */
 export interface Location {
   readonly buffer: number;
   readonly offset: Size;
@@ -238,6 +241,8 @@ export interface Program<K = Kernel> {
   readonly version: 1;
   readonly name: string;
   readonly symbols: readonly string[];
+  /** How many models it runs at once (population.ts), if it is made for that. */
+  readonly models?: number;
   /** Conditions on sizes; a device rejects sizes that do not meet them. */
   readonly requires: readonly Requirement[];
   readonly buffers: readonly BufferSpec[];

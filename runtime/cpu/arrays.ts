@@ -48,7 +48,7 @@ export class CpuArray implements DeviceArray {
       throw new UserError("this array was destroyed, or donated to a run that wrote over it; read it before that");
     this.#context.check();
     const count = sizeOfNumbers(this.shape);
-    const range = { address: block.address, bytes: count * storages[this.dtype].bytes };
+    const range = { address: block.address, bytes: count * storages[this.dtype].bytes, count: 1, stride: 0 };
     const reply = this.#context.read({ reads: [range], end: endOf([block]) });
     const done = this.#context.done(reply, "read an array", "an array that is read");
     // The read can fail before the outcome is known, and is not awaited if the command failed.

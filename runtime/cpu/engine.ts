@@ -15,6 +15,7 @@ import type {
   Range,
   ReadCommand,
   RunCommand,
+  StridedRange,
   UnloadCommand,
   Write,
   WriteCommand,
@@ -50,12 +51,14 @@ export function cpuEngine(post: PostReply): (message: EngineMessage) => void {
   const controlWords = 160;
   // Words of a tape entry; see the grammar in protocol.ts.
   const opCopy = 1;
+  const opFork = 2;
   const atKernel = 2;
   const atGrain = 3;
   const atIndirect = 4;
   const atIndirectWords = 5;
   const atParts = 6;
   const atMost = 7;
+  const atBranches = 2;
 
   const programs = new Map<number, LoadedModule>();
   /** Addresses of tapes that were not written because their run had no memory. */
@@ -159,7 +162,28 @@ export function cpuEngine(post: PostReply): (message: EngineMessage) => void {
     return all;
   };
 
-  /** Runs ranges of the published dispatch until none is left. */
+  const copy = (entry: number): void => {
+    const from = address(entry + 2);
+    bytes.copyWithin(address(entry + 3), from, from + address(entry + 4));
+  };
+
+  /** The first word after the branches of a fork, of which there are `branches`. */
+  const endOfBranches = (fork: number, branches: number): number => {
+    let end = fork + word(fork + 1);
+    for (let i = 0; i < branches; i++) end += word(fork + atBranches + 1 + i);
+    return end;
+  };
+
+  /** Runs a branch of a fork: on one thread, entry after entry. */
+  const runBranch = (program: LoadedModule, fork: number, branch: number): void => {
+    const end = endOfBranches(fork, branch + 1);
+    for (let entry = endOfBranches(fork, branch); entry < end; entry += word(entry + 1)) {
+      if (word(entry) === opCopy) copy(entry);
+      else runGroups(program, entry, 0, countGroups(entry));
+    }
+  };
+
+  /** Runs ranges of the published dispatch, or branches of the published fork, until none is left. */
   const takePart = (shared: Int32Array): boolean => {
     let isUseful = false;
     for (;;) {
@@ -178,8 +202,11 @@ export function cpuEngine(post: PostReply): (message: EngineMessage) => void {
       if (Atomics.compareExchange(shared, claimWord, claim, claim - 1) !== claim) continue;
       isUseful = true;
       current.program = name;
-      const grain = word(entry + atGrain);
-      runGroups(program, entry, (left - 1) * grain, left * grain);
+      if (word(entry) === opFork) runBranch(program, entry, left - 1);
+      else {
+        const grain = word(entry + atGrain);
+        runGroups(program, entry, (left - 1) * grain, left * grain);
+      }
       Atomics.add(shared, doneWord, 1);
       if (Atomics.load(shared, leaderSleepsWord) === 1) Atomics.notify(shared, doneWord);
     }
@@ -269,10 +296,19 @@ export function cpuEngine(post: PostReply): (message: EngineMessage) => void {
     if (program === undefined) throw new Error(`program ${name} is not loaded`);
     current.program = name;
     const end = (tape.address + tape.bytes) / 4;
-    for (let entry = tape.address / 4; entry < end && !isDead; entry += word(entry + 1)) {
+    let next = tape.address / 4;
+    while (next < end && !isDead) {
+      const entry = next;
+      next += word(entry + 1);
       if (word(entry) === opCopy) {
-        const from = address(entry + 2);
-        bytes.copyWithin(address(entry + 3), from, from + address(entry + 4));
+        copy(entry);
+        continue;
+      }
+      if (word(entry) === opFork) {
+        const branches = word(entry + atBranches);
+        if (control === undefined || times !== undefined) continue;
+        share(control, name, entry, branches);
+        next = endOfBranches(entry, branches);
         continue;
       }
       const total = countGroups(entry);
@@ -296,8 +332,12 @@ export function cpuEngine(post: PostReply): (message: EngineMessage) => void {
       bytes.set(new Uint8Array(given.buffer, given.byteOffset, given.byteLength), to);
   };
 
-  const read = (reads: readonly Range[]): ArrayBuffer[] =>
-    reads.map(({ address: from, bytes: count }) => bytes.slice(from, from + count).buffer);
+  const read = (reads: readonly StridedRange[]): ArrayBuffer[] =>
+    reads.map(({ address: from, bytes: size, count, stride }) => {
+      const all = new Uint8Array(count * size);
+      for (let i = 0; i < count; i++) all.set(bytes.subarray(from + i * stride, from + i * stride + size), i * size);
+      return all.buffer;
+    });
 
   const functionsOf = (instance: WebAssembly.Instance, command: LoadCommand): LoadedModule => ({
     kernels: command.kernels.map((names) => names.map((name) => instance.exports[name] as KernelFunction)),

@@ -1,7 +1,7 @@
 /** @file A program on the CPU: its module in all threads, its slabs and tapes, and its runs, of one message each. */
 import type { DimSizes } from "../../compiler/graph/dim.ts";
 import { at, UserError } from "../../compiler/graph/errors.ts";
-import type { CpuProgram, Location } from "../../compiler/plan/program.ts";
+import type { CpuProgram, Location, Size } from "../../compiler/plan/program.ts";
 import { megabytes } from "../buffers.ts";
 import { DeviceMemoryError } from "../device-errors.ts";
 import { InputBuffers } from "../input-buffers.ts";
@@ -11,7 +11,7 @@ import { evaluateSize } from "../walk.ts";
 import { CpuArray, CpuResult, findCpuArray, type Outcome } from "./arrays.ts";
 import type { CpuContext } from "./context.ts";
 import { type Block, endOf } from "./heap.ts";
-import type { DoneReply, Range, Write } from "./protocol.ts";
+import type { DoneReply, StridedRange, Write } from "./protocol.ts";
 import { Tape } from "./tape.ts";
 
 /** A tape and its memory. */
@@ -148,8 +148,12 @@ export class LoadedCpuProgram {
       return this.program.outputs.map(({ location, donated }, i): Target => {
         if (donated !== undefined) return { donated };
         if (this.#readback.has(i)) return { read: reads++ };
-        const bytes = this.#rangeOf(location, sizes).bytes;
-        const block = this.#context.take(bytes, `${taskAt(this.program, sizes)}: output ${i}`, this.#planOf(tape));
+        const { bytes, count } = this.#rangesOf(location, sizes);
+        const block = this.#context.take(
+          bytes * count,
+          `${taskAt(this.program, sizes)}: output ${i}`,
+          this.#planOf(tape),
+        );
         taken.push(block);
         return { block };
       });
@@ -169,12 +173,13 @@ export class LoadedCpuProgram {
     const { program } = this;
     const { sizes, tape, block } = bound;
     const copies: number[] = [];
-    const reads: Range[] = [];
+    const reads: StridedRange[] = [];
     for (const [i, target] of targets.entries()) {
       const { location } = at(program.outputs, i);
-      const { address, bytes } = this.#rangeOf(location, sizes, blocks);
-      if ("read" in target) reads.push({ address, bytes });
-      else if ("block" in target) copies.push(address, target.block.address, bytes);
+      const { address, bytes, count, stride } = this.#rangesOf(location, sizes, blocks);
+      if ("read" in target) reads.push({ address, bytes, count, stride });
+      else if ("block" in target)
+        for (let i = 0; i < count; i++) copies.push(address + i * stride, target.block.address + i * bytes, bytes);
     }
     const outputs = targets.map((target) => ("block" in target ? target.block : undefined));
     const task = taskAt(program, sizes);
@@ -240,11 +245,21 @@ export class LoadedCpuProgram {
     this.#bound.clear();
   }
 
-  /** Address and bytes of a value; without blocks, the address is relative to its buffer. */
-  #rangeOf({ buffer, offset, size }: Location, sizes: DimSizes, blocks?: readonly (Block | undefined)[]): Range {
-    const { bytes } = at(this.program.buffers, buffer);
+  /** Where a value of each model is; without blocks, the address is relative to its buffer. */
+  #rangesOf(
+    { buffer, offset, size }: Location,
+    sizes: DimSizes,
+    blocks?: readonly (Block | undefined)[],
+  ): StridedRange {
+    const { bytes, stride = [] } = at(this.program.buffers, buffer);
     const start = blocks?.[buffer]?.address ?? 0;
-    return { address: start + bytes * evaluateSize(offset, sizes), bytes: bytes * evaluateSize(size, sizes) };
+    const bytesOf = (each: Size) => bytes * evaluateSize(each, sizes);
+    return {
+      address: start + bytesOf(offset),
+      bytes: bytesOf(size),
+      count: this.program.models ?? 1,
+      stride: bytesOf(stride),
+    };
   }
 
   /** Planned bytes of the program at the sizes of a tape. */

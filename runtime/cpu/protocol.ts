@@ -7,13 +7,17 @@
  *
  *   run  ::= 0 length kernel grain indirect indirectWords parts most{parts} groups{parts} record
  *   copy ::= 1 length from to bytes
+ *   fork ::= 2 length branches length{branches} (run | copy)*
  *
  * `length` is the length of the entry. `grain` is how many workgroups a thread takes at once; 0 if the leader runs all.
  * `most` are the workgroups of each part of the grid, and `groups` those that run now: if `indirect` is an address, the
  * product of the `indirectWords` numbers there is the total of all parts. `record` is the data that the kernel reads.
+ *
+ * The branches of a fork are tapes that do not depend on each other, one after another, with their lengths in front: each is
+ * run by one thread. The `length` of a fork is that of its head, so a thread that shares nothing runs on into the branches.
  */
 
-export const tapeOps = { run: 0, copy: 1 } as const;
+export const tapeOps = { run: 0, copy: 1, fork: 2 } as const;
 
 /** The first message to the leader. */
 export interface LeadMessage {
@@ -73,9 +77,15 @@ export interface Range {
   readonly bytes: number;
 }
 
+/** `count` ranges of `bytes` each, `stride` bytes apart, which are read as one. */
+export interface StridedRange extends Range {
+  readonly count: number;
+  readonly stride: number;
+}
+
 export interface ReadCommand extends Command {
   readonly kind: "read";
-  readonly reads: readonly Range[];
+  readonly reads: readonly StridedRange[];
 }
 
 /** Executes, in this order: writes (including the tape), patches of the tape, the tape, copies, reads. */
@@ -90,7 +100,7 @@ export interface RunCommand extends Command {
   readonly patches: Int32Array<ArrayBuffer>;
   /** Triples: from, to, bytes. */
   readonly copies: Uint32Array<ArrayBuffer>;
-  readonly reads: readonly Range[];
+  readonly reads: readonly StridedRange[];
   readonly isTimed: boolean;
 }
 

@@ -4,7 +4,7 @@
  */
 import type { DimSizes } from "../../compiler/graph/dim.ts";
 import { at, InternalError } from "../../compiler/graph/errors.ts";
-import type { CpuKernel, CpuProgram, Location } from "../../compiler/plan/program.ts";
+import type { Copy, CpuKernel, CpuProgram, Location } from "../../compiler/plan/program.ts";
 import { chunkRanges, evaluateSize, type WalkedDispatch, walkSteps } from "../walk.ts";
 import { grainOf } from "./cost.ts";
 import type { Block } from "./heap.ts";
@@ -30,44 +30,18 @@ export class Tape {
 
   /** Builds the tape without addresses. */
   constructor(program: CpuProgram, sizes: DimSizes, threads: number) {
-    const lengths = program.buffers.map(({ size }) => evaluateSize(size, sizes));
-    this.bufferBytes = program.buffers.map(({ bytes }, i) => bytes * at(lengths, i));
+    this.bufferBytes = program.buffers.map(({ bytes, size }) => bytes * evaluateSize(size, sizes));
     this.#places = program.buffers.map(() => ({ words: [], offsets: [] }));
-    const grains = new Map<WalkedDispatch["dispatch"], number>();
+    const models = program.models ?? 1;
     const words: number[] = [];
-    const point = (buffer: number, offset: number) => {
-      const places = at(this.#places, buffer);
-      places.words.push(words.length);
-      places.offsets.push(offset);
-      words.push(0);
-    };
-    const pointTo = ({ buffer, offset }: Location) =>
-      point(buffer, at(program.buffers, buffer).bytes * evaluateSize(offset, sizes));
-    for (const step of walkSteps(program.steps, sizes)) {
+    // A thread runs all of a model: its memory stays in one cache, and no kernel waits for another thread's.
+    const isForked = threads > 1 && models >= threads;
+    const writer = new TapeWriter(program, sizes, isForked ? 1 : threads, words, this.#places);
+    if (isForked) words.push(tapeOps.fork, 3 + models, models, ...new Array<number>(models).fill(0));
+    for (let model = 0; model < models; model++) {
       const start = words.length;
-      if ("kind" in step) {
-        words.push(tapeOps.copy, 0);
-        pointTo(step.from);
-        pointTo(step.to);
-        words.push(at(program.buffers, step.from.buffer).bytes * evaluateSize(step.from.size, sizes));
-      } else {
-        const { dispatch, groups, entry } = step;
-        const kernel = at(program.kernels, dispatch.kernel);
-        const grain = grains.get(dispatch) ?? grainAt(kernel, step, sizes, threads);
-        grains.set(dispatch, grain);
-        words.push(tapeOps.run, 0, dispatch.kernel, grain);
-        if (dispatch.indirect === undefined) words.push(0, 0);
-        else {
-          pointTo(dispatch.indirect);
-          words.push(evaluateSize(dispatch.indirect.size, sizes));
-        }
-        words.push(groups.length, ...groups, ...groups);
-        for (const { buffer } of kernel.bindings) point(buffer, 0);
-        for (const { buffer } of kernel.bindings) words.push(at(lengths, buffer));
-        for (const { value } of kernel.uniforms) words.push(evaluateSize(value, sizes));
-        words.push(...entry.slice(0, kernel.loops + (kernel.chunked ? 1 : 0)));
-      }
-      words[start + 1] = words.length - start;
+      writer.write(model);
+      if (isForked) words[3 + model] = words.length - start;
     }
     this.#words = Int32Array.from(words);
     this.bytes = this.#words.byteLength;
@@ -92,6 +66,77 @@ export class Tape {
       for (const [j, word] of words.entries()) pairs.push(word, block.address + at(offsets, j));
     }
     return Int32Array.from(pairs);
+  }
+}
+
+/** Appends the entries of a program at given sizes to the words of a tape. */
+class TapeWriter {
+  readonly #program: CpuProgram;
+  readonly #sizes: DimSizes;
+  readonly #threads: number;
+  readonly #words: number[];
+  readonly #places: readonly AddressWords[];
+  /** Elements of a model's copy of each buffer, and bytes to that of the next model. */
+  readonly #lengths: readonly number[];
+  readonly #strides: readonly number[];
+  readonly #grains = new Map<WalkedDispatch["dispatch"], number>();
+
+  constructor(program: CpuProgram, sizes: DimSizes, threads: number, words: number[], places: readonly AddressWords[]) {
+    this.#program = program;
+    this.#sizes = sizes;
+    this.#threads = threads;
+    this.#words = words;
+    this.#places = places;
+    this.#lengths = program.buffers.map(({ size, stride }) => evaluateSize(stride ?? size, sizes));
+    this.#strides = program.buffers.map(({ bytes, stride = [] }) => bytes * evaluateSize(stride, sizes));
+  }
+
+  /** Writes the steps of one model. */
+  write(model: number): void {
+    for (const step of walkSteps(this.#program.steps, this.#sizes)) {
+      const start = this.#words.length;
+      if ("kind" in step) this.#copy(step, model);
+      else this.#run(step, model);
+      this.#words[start + 1] = this.#words.length - start;
+    }
+  }
+
+  #copy({ from, to }: Copy, model: number): void {
+    this.#words.push(tapeOps.copy, 0);
+    this.#pointTo(from, model);
+    this.#pointTo(to, model);
+    this.#words.push(at(this.#program.buffers, from.buffer).bytes * evaluateSize(from.size, this.#sizes));
+  }
+
+  #run(step: WalkedDispatch, model: number): void {
+    const { dispatch, groups, entry } = step;
+    const [sizes, words] = [this.#sizes, this.#words];
+    const kernel = at(this.#program.kernels, dispatch.kernel);
+    const grain = this.#grains.get(dispatch) ?? grainAt(kernel, step, sizes, this.#threads);
+    this.#grains.set(dispatch, grain);
+    words.push(tapeOps.run, 0, dispatch.kernel, grain);
+    if (dispatch.indirect === undefined) words.push(0, 0);
+    else {
+      this.#pointTo(dispatch.indirect, model);
+      words.push(evaluateSize(dispatch.indirect.size, sizes));
+    }
+    words.push(groups.length, ...groups, ...groups);
+    for (const { buffer } of kernel.bindings) this.#point(buffer, 0, model);
+    for (const { buffer } of kernel.bindings) words.push(at(this.#lengths, buffer));
+    for (const { value } of kernel.uniforms) words.push(evaluateSize(value, sizes));
+    words.push(...entry.slice(0, kernel.loops + (kernel.chunked ? 1 : 0)));
+  }
+
+  #pointTo({ buffer, offset }: Location, model: number): void {
+    this.#point(buffer, at(this.#program.buffers, buffer).bytes * evaluateSize(offset, this.#sizes), model);
+  }
+
+  /** Adds a word for an address: a byte offset into the model's copy of a buffer. */
+  #point(buffer: number, offset: number, model: number): void {
+    const places = at(this.#places, buffer);
+    places.words.push(this.#words.length);
+    places.offsets.push(offset + model * at(this.#strides, buffer));
+    this.#words.push(0);
   }
 }
 

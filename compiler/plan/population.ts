@@ -1,0 +1,85 @@
+/**
+ * @file A program for many models at once: a population. Whatever the graph, each model has its own copy of every buffer, and
+ * every dispatch runs for all of them: models are one more axis of its grid, and one more stride of its buffers. The copies of
+ * a buffer lie one after another, `stride` elements apart; an input that all models share has one copy.
+ *
+ * Nothing else of the program depends on models, so each computes the bits that it would compute alone.
+ */
+import { mulDims } from "../graph/dim.ts";
+import { at, InternalError, UserError } from "../graph/errors.ts";
+import { unknownOption } from "../graph/options.ts";
+import type { KernelCode } from "../kernel/ir.ts";
+import type { BufferSpec, PlannedKernel, Program, Size, Step } from "./program.ts";
+import type { Target } from "./stages/tiles.ts";
+
+/** How many models run at once, and the names of the inputs that are the same for all of them. */
+export interface Population {
+  readonly models: number;
+  readonly shared: readonly string[];
+}
+
+/** What a population adds to a program; `requires` may still be missing. */
+type Planned = Omit<Program<PlannedKernel>, "requires">;
+
+/** The most models of one program: WebGPU's limit for an axis of a dispatch. */
+export const mostModels = 65535;
+
+/** The program of a population; inputs that are not shared, and outputs, get the models as their first axis. */
+export function forPopulation<P extends Planned>(program: P, population: Population, target: Target): P {
+  checkPopulation(program, population);
+  if (target !== "cpu" && program.steps.some(isIndirect))
+    throw new UserError(
+      `${program.name}: schedule "newton" runs one model at a time in WebGPU; give a population another schedule, or train it on device "cpu"`,
+    );
+  const { models } = population;
+  const times = (size: Size): Size => size.map((dim) => mulDims(models, dim));
+  const isShared = new Set(
+    program.inputs.filter(({ name }) => population.shared.includes(name)).map(({ buffer }) => buffer),
+  );
+  const buffers = program.buffers.map(
+    (spec, i): BufferSpec => (isShared.has(i) ? spec : { ...spec, size: times(spec.size), stride: spec.size }),
+  );
+  const kernels = program.kernels.map((kernel) => ({
+    ...kernel,
+    code: withStrides(kernel.code, buffers),
+    work: { flops: times(kernel.work.flops), bytes: times(kernel.work.bytes) },
+  }));
+  const inputs = program.inputs.map((input) =>
+    isShared.has(input.buffer) ? input : { ...input, shape: [models, ...input.shape] },
+  );
+  const outputs = program.outputs.map((output) => ({ ...output, shape: [models, ...output.shape] }));
+  return { ...program, models, buffers, kernels, inputs, outputs };
+}
+
+function checkPopulation({ name, inputs, outputs }: Planned, { models, shared }: Population): void {
+  if (!(Number.isInteger(models) && models >= 1 && models <= mostModels))
+    throw new UserError(`${name}: models is ${models}; expected a whole number from 1 to ${mostModels}`);
+  const names = inputs.map((input) => input.name);
+  const stranger = shared.find((each) => !names.includes(each));
+  if (stranger !== undefined) throw new UserError(`${name}: shared inputs: ${unknownOption(stranger, names)}`);
+  const donated = outputs.find((output) => output.donated !== undefined && shared.includes(output.donated))?.donated;
+  if (donated !== undefined)
+    throw new UserError(`${name}: input ${donated} is donated, so each model needs its own; do not share it`);
+}
+
+/** A kernel that knows how far apart the models are in each of its buffers. */
+function withStrides(code: KernelCode, buffers: readonly BufferSpec[]): KernelCode {
+  const strides = code.buffers.map(({ array }) => {
+    const { stride } = at(buffers, array.buffer);
+    if (array.element === "f32x4" && stride?.some((dim) => Number(dim) % 4 !== 0) === true)
+      throw new InternalError(
+        `${array.name} is read in vectors, and a model's copy has ${stride.join(" + ")} elements`,
+      );
+    return stride;
+  });
+  const known = new Set(code.uniforms.map((sum) => sum.join(" + ")));
+  const added = new Map(strides.flatMap((sum) => (sum === undefined ? [] : [[sum.join(" + "), sum] as const])));
+  const uniforms = [...code.uniforms, ...[...added].filter(([key]) => !known.has(key)).map(([, sum]) => sum)];
+  return { ...code, uniforms, strides };
+}
+
+function isIndirect(step: Step): boolean {
+  if (step.kind === "dispatch") return step.indirect !== undefined;
+  if (step.kind === "loop") return [...step.body, ...step.otherwise].some(isIndirect);
+  return step.kind === "choose" && step.branches.some(({ steps }) => steps.some(isIndirect));
+}

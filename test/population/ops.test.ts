@@ -1,0 +1,73 @@
+/** @file Every op with its gradients, for many models at once: each has the bits that it has alone. */
+import { afterAll, describe, expect, test } from "vitest";
+import { at } from "../../compiler/graph/errors.ts";
+import { add, grad, mul, sum, type Tensor, traceGraph } from "../../index.ts";
+import { arrayCases } from "../support/array-cases.ts";
+import { composedCases } from "../support/composed-cases.ts";
+import { cpu } from "../support/cpu-executors.ts";
+import { elementwiseCases } from "../support/elementwise-cases.ts";
+import { f32, type OpCase } from "../support/evaluate.ts";
+import { populationExecutor } from "../support/population.ts";
+import { openWebgpu } from "../support/webgpu.ts";
+
+const webgpu = await openWebgpu();
+afterAll(() => webgpu.destroy());
+
+const executors = [populationExecutor(cpu), populationExecutor(webgpu), populationExecutor(webgpu, {}, true)];
+const cases: Readonly<Record<string, OpCase>> = { ...arrayCases, ...elementwiseCases, ...composedCases };
+
+test.each(Object.entries(cases))("%s", async (_, { gives, derivatives = [] }) => {
+  const [f, args] = at(gives, 0);
+  const avals = args.map(({ dtype, shape }, i) => ({ name: `x${i}`, dtype, shape }));
+  const graph = traceGraph("f", avals, (tensors) => {
+    const results = f(...(tensors as never[]));
+    return Array.isArray(results) ? results : [results as Tensor];
+  });
+  for (const executor of executors) await executor.execute(graph, args);
+  const [slope, place] = derivatives[0] ?? [];
+  if (slope === undefined || place === undefined) return;
+  const floats = place.map(({ shape }, i) => ({ name: `x${i}`, dtype: "f32" as const, shape }));
+  const gradient = traceGraph("gradient", floats, (tensors) => [
+    grad((x: Tensor<"f32">) => sum(slope(x, ...(tensors.slice(1) as Tensor<"f32">[]))))(tensors[0] as Tensor<"f32">),
+  ]);
+  for (const executor of executors) await executor.execute(gradient, place);
+});
+
+describe("what does not fit", () => {
+  const graph = traceGraph(
+    "f",
+    [
+      { name: "x", dtype: "f32", shape: [2] },
+      { name: "y", dtype: "f32", shape: ["B", 2] },
+    ],
+    ([x, y]) => [add(mul(x as Tensor<"f32">, 2), y as Tensor<"f32">)],
+  );
+  const compile = (population: object) => cpu.compile(graph, { population: population as never });
+
+  test.each([
+    [{ models: 0, shared: [] }, "f: models is 0; expected a whole number from 1 to 65535"],
+    [{ models: 2, shared: ["z"] }, /^f: shared inputs: there is no option z; .*x, y/],
+  ])("%o", async (population, message) => {
+    await expect(compile(population)).rejects.toThrow(message);
+  });
+
+  test("arrays of another number of models", async () => {
+    const executable = await compile({ models: 2, shared: ["y"] });
+    const y = f32([[1, 2]]);
+    const run = (x: unknown) => executable.run({ x: x as never, y });
+    expect(() => run(f32([1, 2]))).toThrow("f: input x: expected 2 axes [2, 2], got 1 [2]");
+    expect(() => run(f32([[1, 2]]))).toThrow("f: input x: axis 0 must be 2, got 1 in [1, 2]");
+    const [output] = run(
+      f32([
+        [1, 2],
+        [10, 20],
+      ]),
+    );
+    expect(await output?.read()).toEqual(
+      f32([
+        [[3, 6]],
+        [[21, 42]],
+      ]),
+    );
+  });
+});
