@@ -4,7 +4,7 @@
 import type { Graph } from "./graph/graph.ts";
 import { requirementsOf } from "./ops/requirements.ts";
 import { type OptimizeOptions, optimize } from "./optimize.ts";
-import { lower } from "./plan/lower.ts";
+import { defaultStorageBuffers, lower } from "./plan/lower.ts";
 import type { LowerOptions } from "./plan/lowering.ts";
 import { forPopulation } from "./plan/population.ts";
 import type { PlannedKernel, Program } from "./plan/program.ts";
@@ -18,6 +18,9 @@ export function planProgram(graph: Graph, options: CompileProgramOptions = {}): 
   // Requirements of the traced graph: passes move work before loops, where it runs even if a loop has no steps.
   const requires = requirementsOf(graph);
   const lowered = lower(optimize(graph, options), options);
-  const { population, target = "gpu" } = options;
-  return { ...(population === undefined ? lowered : forPopulation(lowered, population, target)), requires };
+  const { population, target = "gpu", maxStorageBuffers: maxBuffers = defaultStorageBuffers } = options;
+  return {
+    ...(population === undefined ? lowered : forPopulation(lowered, population, { target, maxBuffers })),
+    requires,
+  };
 }

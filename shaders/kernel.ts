@@ -32,13 +32,16 @@ export function kernelText(code: KernelCode): string {
         .map((array) => `var<workgroup> ${array.name}: ${arrayType(array)};`)
         .join("\n"),
     ],
+    code.runsIf === undefined ? [] : ["var<workgroup> runs: u32;"],
     usesOpaque ? [opaqueText] : [],
     helpers,
     functions,
     [
-      [...entryPoint(code), ...indented([...modelText(code, names), ...placesText(code, names), ...body]), "}"].join(
-        "\n",
-      ),
+      [
+        ...entryPoint(code),
+        ...indented([...modelText(code, names), ...conditionText(code, names), ...placesText(code, names), ...body]),
+        "}",
+      ].join("\n"),
     ],
   ];
   return `${sections
@@ -70,6 +73,20 @@ function modelText({ buffers, strides = [] }: KernelCode, names: Names): string[
     const vectors = at(buffers, i).array.element === "f32x4" ? " / 4u" : "";
     return [`let ${modelName(i)} = workgroup_id.z * (${names.uniform(stride)}${vectors});`];
   });
+}
+
+/** Ends the workgroups of models without work: all invocations at once, so that barriers can follow. */
+function conditionText({ runsIf }: KernelCode, names: Names): string[] {
+  if (runsIf === undefined) return [];
+  const number = names.element(runsIf.array, names.uniform(runsIf.offset), undefined);
+  return [
+    "if (lane == 0u) {",
+    `  runs = ${number};`,
+    "}",
+    "if (workgroupUniformLoad(&runs) == 0u) {",
+    "  return;",
+    "}",
+  ];
 }
 
 const modelName = (place: number): string => `model${place}`;

@@ -6,7 +6,7 @@ import { at, UserError } from "../compiler/graph/errors.ts";
 import { inputName } from "../compiler/graph/graph.ts";
 import type { NdArray } from "../compiler/graph/ndarray.ts";
 import type { Tuning } from "../compiler/plan/tuning.ts";
-import type { Device, DeviceArray, Executable } from "../devices/device.ts";
+import type { CompileOptions, Device, DeviceArray, Executable } from "../devices/device.ts";
 import { type AbortSignalLike, abortable, nextMacrotask } from "./abort.ts";
 import { partsOf, unpackArray } from "./arena.ts";
 import { type BatchArray, inputsOf, type PredictionBatch, type TrainingBatch } from "./batch-inputs.ts";
@@ -51,6 +51,8 @@ interface OnDemandOptions extends Pick<TrainerOptions, "precision"> {
   readonly rewrite: LossRewrite;
   /** How long sequences are cut, within a memory budget. */
   readonly segments: Segmentation | undefined;
+  /** How many models a population has. */
+  readonly models?: number;
 }
 
 export class GraphsOnDemand {
@@ -69,12 +71,18 @@ export class GraphsOnDemand {
   }
 
   /** The mean of the loss, or of a metric, over batches. `weights`: the parameters in one array, or in parts. */
-  meanOver = async (
+  meanOver = async (...given: Parameters<GraphsOnDemand["meansOver"]>): Promise<number> => {
+    return at(await this.meansOver(...given), 0);
+  };
+
+  /** The mean for each model of a population. */
+  meansOver = async (
     batches: AnyBatches,
     metric: Metric | undefined,
     weights: () => DeviceArray,
     signal: AbortSignalLike | undefined,
-  ): Promise<number> => {
+  ): Promise<readonly number[]> => {
+    const { models } = this.#options;
     let state: Held = {};
     let size: number | undefined;
     const found: Promise<Float64Array>[] = [];
@@ -87,7 +95,7 @@ export class GraphsOnDemand {
         const executable = await abortable(signal, () => compiling);
         if (batch.fresh || rows !== size) {
           for (const array of Object.values(state)) array.destroy();
-          state = zeroStates(this.#device, this.#network.stateShapes, rows);
+          state = zeroStates(this.#device, this.#network.stateShapes, rows, models);
           size = rows;
         }
         const outputs = executable.run({ parameters: weights(), ...state, ...inputs });
@@ -103,7 +111,10 @@ export class GraphsOnDemand {
       await Promise.allSettled(found);
     }
     if (found.length === 0) throw new UserError("evaluate: got no batches; hold out more data");
-    return meanOfBatches(await Promise.all(found));
+    const means = await Promise.all(found);
+    return Array.from({ length: models ?? 1 }, (_, model) => {
+      return meanOfBatches(means.map((all) => partOf(all, model, models ?? 1)));
+    });
   };
 
   predict = async (
@@ -158,6 +169,12 @@ export class GraphsOnDemand {
     return { step, executable: this.#device.compile(step.graph, options) };
   }
 
+  /** The models of a population have their own parameters and states, and see the same batches. */
+  get #population(): Pick<CompileOptions, "population"> {
+    const { models } = this.#options;
+    return models === undefined ? {} : { population: { models, shared: Object.keys(this.#network.batch) } };
+  }
+
   /** The segments of a batch's sequences, if they are longer than one. */
   #segmentsOf(inputs: Readonly<Record<string, BatchArray>>): Segmentation | undefined {
     const { segments } = this.#options;
@@ -175,6 +192,7 @@ export class GraphsOnDemand {
         donate: step.donate,
         parts: partsOf(step.graph, step.arena),
         readback: [step.outputs.means ?? 0],
+        ...this.#population,
       });
       return { step, executable };
     });
@@ -196,6 +214,12 @@ function foundOrMade<K, V>(map: Map<K, V>, key: K, make: () => V): V {
   const value = map.get(key) ?? make();
   map.set(key, value);
   return value;
+}
+
+/** The numbers of one of several models, which have equally many. */
+function partOf(all: Float64Array, model: number, models: number): Float64Array {
+  const size = all.length / models;
+  return all.slice(model * size, (model + 1) * size);
 }
 
 async function readAll(array: DeviceArray): Promise<Float64Array> {

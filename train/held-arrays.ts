@@ -12,12 +12,18 @@ export function heldOf(held: Held, name: string): DeviceArray {
   return array;
 }
 
-/** Zeros [B, …] for every state, by the name of its input. */
-export function zeroStates(device: Device, shapes: Readonly<Record<string, Shape>>, batch: number): Held {
+/** Zeros [B, …] for every state, by the name of its input; of a population [models, B, …]. */
+export function zeroStates(
+  device: Device,
+  shapes: Readonly<Record<string, Shape>>,
+  batch: number,
+  models?: number | undefined,
+): Held {
+  const first = models === undefined ? [batch] : [models, batch];
   return Object.fromEntries(
     Object.entries(shapes).map(([name, shape]) => [
       `state/${name}`,
-      device.upload(zeros([batch, ...shape.map(Number)])),
+      device.upload(zeros([...first, ...shape.map(Number)])),
     ]),
   );
 }

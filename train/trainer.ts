@@ -6,7 +6,6 @@ import { type AbortOptions, abortable, ofAbort } from "./abort.ts";
 import { packArrays, shapesOf, unpackArray } from "./arena.ts";
 import { type BatchArray, inputsOf, type PredictionBatch, type TrainingBatch } from "./batch-inputs.ts";
 import { type Checkpoint, carriedState, keptShape, keptValue } from "./checkpoint.ts";
-import { isFiniteInF32 } from "./files/finite-model.ts";
 import type { Segmentation } from "./forms/in-segments.ts";
 import type { AnyBatches, GraphsOnDemand } from "./graphs-on-demand.ts";
 import { type Held, heldOf, zeroStates } from "./held-arrays.ts";
@@ -18,6 +17,7 @@ import { adam } from "./optimizers/gradient-descent.ts";
 import type { Predictions } from "./predictor.ts";
 import { checkSeed } from "./random.ts";
 import type { trainingRun } from "./run.ts";
+import { stepResult } from "./step-result.ts";
 import {
   type EvaluationOptions,
   ofTrainer,
@@ -267,17 +267,10 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
     metrics.destroy();
     // A step that failed changed nothing and does not affect this one.
     const before = await earlier.catch(() => undefined);
-    const [loss = Number.NaN, gradientNorm = Number.NaN, applied = 0, skipped = 0] = numbers.data;
-    if (applied === 1) return { step, loss, gradientNorm, finite: true };
-    if (skipped === 1) return { step, loss, gradientNorm, finite: true, skipped: true };
-    if (before?.firstBad !== undefined && before.firstBadStep !== undefined) {
-      const { firstBad, firstBadStep } = before;
-      return { step, loss, gradientNorm, finite: false, firstBad, firstBadStep };
-    }
-    const firstBad = !isFiniteInF32(loss) ? "loss" : isFiniteInF32(gradientNorm) ? "update" : "gradient norm";
+    const result = stepResult(step, numbers.data, before);
     // After a restore, the arrays of earlier steps are gone.
-    if (given.restores === this.#restores) this.#stopped = given;
-    return { step, loss, gradientNorm, finite: false, firstBad, firstBadStep: step };
+    if (result.firstBadStep === step && given.restores === this.#restores) this.#stopped = given;
+    return result;
   }
 
   profile = async (batch: TrainingBatch): Promise<KernelProfile[]> => {
@@ -377,7 +370,7 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
   };
 }
 
-function checkedRate(value: number): number {
+export function checkedRate(value: number): number {
   // A larger rate would be infinite in f32.
   if (!(typeof value === "number" && value > 0 && value < 3.4e38))
     throw new UserError(`the learning rate is ${inWords(value)}; expected a number above 0`);

@@ -302,4 +302,6 @@ export interface KernelCode {
    * all share one. A kernel runs once per model, and each of its indices is one into that model's copy.
    */
   readonly strides?: readonly (readonly Dim[] | undefined)[];
+  /** In a program for many models: the kernel runs only for those whose number here, a u32, is not 0. */
+  readonly runsIf?: { readonly array: GlobalArray; readonly offset: readonly Dim[] };
 }

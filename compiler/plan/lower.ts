@@ -150,7 +150,7 @@ function donationPlaces({ graph, groups, packs, partOf, donated }: GraphPlan, co
 }
 
 /** WebGPU's guaranteed limits per shader stage and per workgroup. */
-const defaultStorageBuffers = 8;
+export const defaultStorageBuffers = 8;
 const defaultWorkgroupBytes = 16384;
 /** WebGPU's guaranteed invocations of a workgroup. */
 const defaultInvocations = 256;

@@ -8,8 +8,9 @@
 import { mulDims } from "../graph/dim.ts";
 import { at, InternalError, UserError } from "../graph/errors.ts";
 import { unknownOption } from "../graph/options.ts";
+import { globalArray } from "../kernel/builder.ts";
 import type { KernelCode } from "../kernel/ir.ts";
-import type { BufferSpec, PlannedKernel, Program, Size, Step } from "./program.ts";
+import type { BufferSpec, Dispatch, PlannedKernel, Program, Size, Step } from "./program.ts";
 import type { Target } from "./stages/tiles.ts";
 
 /** How many models run at once, and the names of the inputs that are the same for all of them. */
@@ -24,15 +25,19 @@ type Planned = Omit<Program<PlannedKernel>, "requires">;
 /** The most models of one program: WebGPU's limit for an axis of a dispatch. */
 export const mostModels = 65535;
 
-/** The program of a population; inputs that are not shared, and outputs, get the models as their first axis. */
-export function forPopulation<P extends Planned>(program: P, population: Population, target: Target): P {
-  checkPopulation(program, population);
-  if (target !== "cpu" && program.steps.some(isIndirect))
-    throw new UserError(
-      `${program.name}: schedule "newton" runs one model at a time in WebGPU; give a population another schedule, or train it on device "cpu"`,
-    );
+/**
+ * The program of a population; inputs that are not shared, and outputs, get the models as their first axis. A kernel binds at
+ * most `maxBuffers`.
+ */
+export function forPopulation<P extends Planned>(
+  given: P,
+  population: Population,
+  { target, maxBuffers }: { readonly target: Target; readonly maxBuffers: number },
+): P {
+  checkPopulation(given, population);
   const { models } = population;
   const times = (size: Size): Size => size.map((dim) => mulDims(models, dim));
+  const program = target === "cpu" ? given : withConditions(given, maxBuffers);
   const isShared = new Set(
     program.inputs.filter(({ name }) => population.shared.includes(name)).map(({ buffer }) => buffer),
   );
@@ -49,6 +54,50 @@ export function forPopulation<P extends Planned>(program: P, population: Populat
   );
   const outputs = program.outputs.map((output) => ({ ...output, shape: [models, ...output.shape] }));
   return { ...program, models, buffers, kernels, inputs, outputs };
+}
+
+/**
+ * An indirect dispatch has one number of workgroups, and each model has its own: 0 or all. So all are dispatched, and those of
+ * the models without work end at once.
+ */
+function withConditions<P extends Planned>(program: P, maxBuffers: number): P {
+  const kernels = [...program.kernels];
+  const direct = (step: Dispatch): Dispatch => {
+    const { indirect, ...dispatch } = step;
+    if (indirect === undefined) return step;
+    const kernel = at(kernels, step.kernel);
+    const { name } = at(program.buffers, indirect.buffer);
+    const array = globalArray(indirect.buffer, { name, element: "u32" });
+    const code = withCondition(kernel.code, { array, offset: indirect.offset });
+    if (code.buffers.length > maxBuffers)
+      throw new UserError(
+        `${program.name}: ${kernel.name} binds ${code.buffers.length} buffers in a population, and the device allows ${maxBuffers}; use schedule "persistent" or "stepwise"`,
+      );
+    kernels.push({ ...kernel, name: `${kernel.name}_if`, code });
+    return { ...dispatch, kernel: kernels.length - 1 };
+  };
+  const converted = <S extends Step>(step: S): S => {
+    if (step.kind === "dispatch") return direct(step) as S;
+    if (step.kind === "loop")
+      return { ...step, body: step.body.map(converted), otherwise: step.otherwise.map(converted) };
+    if (step.kind !== "choose") return step;
+    return { ...step, branches: step.branches.map((branch) => ({ ...branch, steps: branch.steps.map(converted) })) };
+  };
+  const steps = program.steps.map(converted);
+  return { ...program, kernels, steps };
+}
+
+function withCondition(code: KernelCode, runsIf: NonNullable<KernelCode["runsIf"]>): KernelCode {
+  const { array, offset } = runsIf;
+  const isBound = code.buffers.some((bound) => bound.array.buffer === array.buffer);
+  const buffers = isBound ? code.buffers : [...code.buffers, { array, access: "read" as const }];
+  return { ...code, runsIf, uniforms: withSums(code.uniforms, [offset]), buffers };
+}
+
+/** The sums of dimensions that a kernel reads, with others that it may not have yet. */
+function withSums(uniforms: KernelCode["uniforms"], sums: readonly Size[]): KernelCode["uniforms"] {
+  const all = new Map([...uniforms, ...sums].map((sum) => [sum.join(" + "), sum] as const));
+  return [...all.values()];
 }
 
 function checkPopulation({ name, inputs, outputs }: Planned, { models, shared }: Population): void {
@@ -72,14 +121,6 @@ function withStrides(code: KernelCode, buffers: readonly BufferSpec[]): KernelCo
       );
     return stride;
   });
-  const known = new Set(code.uniforms.map((sum) => sum.join(" + ")));
-  const added = new Map(strides.flatMap((sum) => (sum === undefined ? [] : [[sum.join(" + "), sum] as const])));
-  const uniforms = [...code.uniforms, ...[...added].filter(([key]) => !known.has(key)).map(([, sum]) => sum)];
-  return { ...code, uniforms, strides };
-}
-
-function isIndirect(step: Step): boolean {
-  if (step.kind === "dispatch") return step.indirect !== undefined;
-  if (step.kind === "loop") return [...step.body, ...step.otherwise].some(isIndirect);
-  return step.kind === "choose" && step.branches.some(({ steps }) => steps.some(isIndirect));
+  const sums = strides.flatMap((sum) => (sum === undefined ? [] : [sum]));
+  return { ...code, uniforms: withSums(code.uniforms, sums), strides };
 }

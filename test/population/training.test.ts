@@ -1,0 +1,175 @@
+/** @file Training many models at once: every cell of the zoo, optimizers, states, and what is kept. */
+import { afterAll, describe, expect, test } from "vitest";
+import { at } from "../../compiler/graph/errors.ts";
+import type { Device } from "../../devices/device.ts";
+import { createPopulation, type PopulationOptions } from "../../entries/population.ts";
+import { type CellDefinition, createTrainer, gru, openDevice, type TrainerOptions } from "../../index.ts";
+import { textBatches } from "../../train/data/text.ts";
+import type { Network } from "../../train/networks.ts";
+import { languageModel } from "../../train/networks.ts";
+import { rmsProp } from "../../train/optimizers/adaptive.ts";
+import { adamW, momentum, sgd } from "../../train/optimizers/gradient-descent.ts";
+import { cpu } from "../support/cpu-executors.ts";
+import { firstDifference } from "../support/population.ts";
+import { openWebgpu } from "../support/webgpu.ts";
+import { forms } from "../zoo/forms.ts";
+
+const webgpu = await openWebgpu();
+const interpreter = await openDevice({ device: "interpreter" });
+afterAll(() => webgpu.destroy());
+
+const text = Array.from({ length: 90 }, (_, i) => (i * i + (i % 7)) % 9);
+const split = textBatches(text, { batch: 2, time: 5 });
+const training = [...split.training];
+const validation = [...split.validation];
+const [first, second, third] = [at(training, 0), at(training, 1), at(training, 2)];
+
+const networkOf = (cell: CellDefinition, more: object = {}): Network =>
+  languageModel({ cell, units: 5, layers: 1, vocabulary: 9, embed: 4, ...more });
+
+const seeds = [3, 4, 70];
+const rates = [0.01, 0.3, 0.002];
+
+/** Trains three models at once and alone, and expects equal bits in results and checkpoints. */
+async function expectEqual(
+  device: Device,
+  network: Network,
+  options: Partial<PopulationOptions> & Omit<TrainerOptions, "seed" | "learningRate" | "parameters" | "memory"> = {},
+) {
+  const population = await createPopulation(device, network, { ...options, seed: seeds, learningRate: rates });
+  const together = [await population.step(first), await population.step(second), await population.step(third)];
+  const checkpoints = await population.checkpoints();
+  const losses = await population.evaluate(validation);
+  for (const [model, seed] of seeds.entries()) {
+    const trainer = await createTrainer(device, network, { ...options, seed, learningRate: at(rates, model) } as never);
+    const alone = [await trainer.step(first), await trainer.step(second), await trainer.step(third)];
+    expect(together.map((results) => results[model])).toEqual(alone);
+    const checkpoint = await trainer.checkpoint();
+    expect(Object.keys(at(checkpoints, model))).toEqual(Object.keys(checkpoint));
+    expect(firstDifference(Object.values(at(checkpoints, model)), Object.values(checkpoint))).toBeUndefined();
+    expect(losses[model]).toBe(await trainer.evaluate(validation));
+    trainer.destroy();
+  }
+  population.destroy();
+}
+
+describe("every cell of the zoo", () => {
+  test.each([...forms])("%s", async (_, { cell, units, features }) => {
+    const network = networkOf(cell, { units, embed: features });
+    await expectEqual(cpu, network);
+    await expectEqual(webgpu, network, { schedule: units % 2 === 0 ? "auto" : "stepwise" });
+  });
+});
+
+describe("every way to train", () => {
+  const dropping = networkOf(gru as CellDefinition, { dropout: 0.3, layers: 2 });
+  test.each([
+    ["AdamW, clipped, with dropout", { optimizer: adamW(), clipNorm: 0.1 }],
+    ["momentum", { optimizer: momentum() }],
+    ["RMSprop, centred", { optimizer: rmsProp({ centred: true }) }],
+    ["gradient descent over two batches", { optimizer: sgd(), accumulate: 2 }],
+    ["mixed precision", { precision: "mixed" }],
+    ["stepwise", { schedule: "stepwise" }],
+  ] as const)("%s", async (_, options) => {
+    for (const device of [cpu, webgpu, interpreter]) await expectEqual(device, dropping, options);
+  });
+});
+
+test("Newton over time, where each model has its own number of iterations, and the sequence where they do not converge", async () => {
+  const { cell } = forms.get("indrnn") ?? { cell: gru as CellDefinition };
+  for (const device of [cpu, webgpu]) await expectEqual(device, networkOf(cell), { schedule: "newton" });
+});
+
+test("threads change no bit, whether they share models or kernels", async () => {
+  const run = async (threads: number) => {
+    const device = await openDevice({ device: "cpu", threads });
+    const population = await createPopulation(device, networkOf(gru as CellDefinition), {
+      models: 3,
+      learningRate: 0.1,
+    });
+    for (const batch of training) await population.step(batch);
+    const all = (await population.checkpoints()).flatMap((checkpoint) => Object.values(checkpoint));
+    device.destroy();
+    return all;
+  };
+  const one = await run(1);
+  for (const threads of [2, 3, 4]) expect(firstDifference(await run(threads), one)).toBeUndefined();
+});
+
+test("a model that diverges stops alone", async () => {
+  const network = networkOf(gru as CellDefinition);
+  const population = await createPopulation(cpu, network, { learningRate: [0.01, 3e38, 0.02] });
+  const results: (readonly { readonly finite: boolean; readonly firstBadStep?: number }[])[] = [];
+  for (const batch of [...training, ...training]) results.push(await population.step(batch));
+  expect(results.at(-1)?.map(({ finite }) => finite)).toEqual([true, false, true]);
+  const stopped = results.at(-1)?.[1]?.firstBadStep;
+  expect(stopped).toBe(results.findIndex((each) => each[1]?.finite === false) + 1);
+  await population.keep([1, 2]);
+  const after = await population.step(first);
+  expect(after.map(({ finite }) => finite)).toEqual([false, true]);
+  expect(after[0]?.firstBadStep).toBe(stopped);
+  population.destroy();
+});
+
+test("models that are kept go on as alone, and a trainer goes on from a model", async () => {
+  const network = networkOf(gru as CellDefinition);
+  const population = await createPopulation(cpu, network, { models: 4, seed: 5, learningRate: [0.1, 0.2, 0.3, 0.4] });
+  await population.step(first);
+  await population.keep([2, 0]);
+  expect([population.size, population.learningRates, population.seeds]).toEqual([2, [0.3, 0.1], [7, 5]]);
+  const trainer = await createTrainer(cpu, network, { learningRate: 0.3, seed: 7 });
+  await trainer.step(first);
+  expect((await population.step(second))[0]?.loss).toBe((await trainer.step(second)).loss);
+  trainer.restore(await population.checkpoint(1));
+  trainer.learningRate = 0.1;
+  expect((await trainer.step(third)).loss).toBe((await population.step(third))[1]?.loss);
+  population.restore([await population.checkpoint(1), await trainer.checkpoint()]);
+  const results = await population.step(first);
+  expect(results[0]?.loss).toBe((await trainer.step(first)).loss);
+  expect(await population.parameters(1)).toBeDefined();
+  population.destroy();
+  trainer.destroy();
+});
+
+describe("what is wrong is said in a line", () => {
+  const make = (options: object, network: Network = networkOf(gru as CellDefinition)) =>
+    createPopulation(cpu, network, options as PopulationOptions);
+
+  test.each([
+    [{}, "createPopulation: models is missing; give the number of models, or a list of learning rates"],
+    [{ models: 2.5 }, "createPopulation: models is 2.5; expected a whole number from 1"],
+    [
+      { models: 2, learningRate: [1, 2, 3] },
+      "createPopulation: learningRate has 3 entries; expected one for each of 2 models",
+    ],
+    [{ learningRate: [1, 0] }, "the learning rate is 0; expected a number above 0"],
+    [{ seed: [1, -2] }, /seed/],
+    [{ models: 2, memory: { bytes: 1 } }, /createPopulation: there is no option memory/],
+    [{ learningRate: [] }, "createPopulation: models is 0; expected a whole number from 1"],
+  ])("%o", async (options, message) => {
+    await expect(make(options)).rejects.toThrow(message);
+  });
+
+  test("models that do not exist, and rates of other numbers", async () => {
+    const population = await make({ models: 2 });
+    await expect(population.parameters(2)).rejects.toThrow("parameters: model 2 does not exist; models are 0 to 1");
+    await expect(population.keep([0, 0])).rejects.toThrow(
+      "keep: its argument is a list; expected a list of different models",
+    );
+    expect(() => {
+      population.learningRates = [1];
+    }).toThrow("there are 1 learning rates for 2 models");
+    expect(() => population.restore([])).toThrow("restore: its argument is");
+    population.destroy();
+    expect(() => population.step(first)).toThrow("the population was destroyed; make another with createPopulation");
+  });
+
+  test("more models than a buffer holds", async () => {
+    const network = languageModel({ cell: gru as CellDefinition, units: 64, layers: 1, vocabulary: 9, embed: 4 });
+    const size = network.specs.reduce((sum, { shape }) => sum + shape.reduce<number>((a, b) => a * Number(b), 1), 0);
+    const most = Math.floor((webgpu.limits?.bufferBytes ?? 0) / (4 * size));
+    await expect(createPopulation(webgpu, network, { models: most + 1 })).rejects.toThrow(
+      `train at most ${most} models at once`,
+    );
+  });
+});

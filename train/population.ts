@@ -1,0 +1,335 @@
+/**
+ * @file A population: many models of one network, each with its own weights, seed and learning rate, trained by one program on
+ * the same batches. A step is one run of the device for all models, so many small models fill it, and each gets the bits that
+ * it would get alone.
+ */
+import { at, expectArgument, inWords, UserError } from "../compiler/graph/errors.ts";
+import { modelOf, ofModels } from "../compiler/graph/models.ts";
+import { type NdArray, ndarray, scalar, sizeOfNumbers, zeros } from "../compiler/graph/ndarray.ts";
+import { checkedOptions } from "../compiler/graph/options.ts";
+import type { CompileOptions, Device, DeviceArray, Executable } from "../devices/device.ts";
+import { packArrays, unpackArray } from "./arena.ts";
+import { inputsOf } from "./batch-inputs.ts";
+import { type Checkpoint, carriedState, keptShape, keptValue } from "./checkpoint.ts";
+import { GraphsOnDemand } from "./graphs-on-demand.ts";
+import { type Held, heldOf, zeroStates } from "./held-arrays.ts";
+import { initialize } from "./initialize.ts";
+import { lossRewrite } from "./loss-rewrite.ts";
+import type { Network } from "./networks.ts";
+import type { Objective } from "./objective.ts";
+import { adam } from "./optimizers/gradient-descent.ts";
+import type { Population, PopulationOptions } from "./population-interface.ts";
+import { ofPopulation } from "./population-interface.ts";
+import { checkSeed } from "./random.ts";
+import { stepResult } from "./step-result.ts";
+import { checkedRate } from "./trainer.ts";
+import type { BatchOf, EvaluationOptions, TrainingStepResult } from "./trainer-interface.ts";
+import { type LossRewrite, type TrainingStep, trainingStep } from "./training-step.ts";
+
+type Weights = Readonly<Record<string, NdArray>>;
+
+/**
+ * Compiles the training step of a network, or of another objective, for many models at once, and initializes their weights.
+ *
+ * @throws UserError (the promise rejects) if an option is invalid, or the models do not fit the device together.
+ */
+export async function createPopulation<Trained extends Objective = Network>(
+  device: Device,
+  network: Trained,
+  options: PopulationOptions,
+): Promise<Population<Trained>> {
+  const {
+    models,
+    seed = 0,
+    learningRate = 1e-3,
+    schedule = "auto",
+    tuning,
+    parameters,
+    chunks = "auto",
+    ...given
+  } = checkedOptions("createPopulation", options, ofPopulation);
+  expectArgument(
+    typeof device?.compile === "function",
+    "createPopulation: the device",
+    device,
+    "the result of await openDevice()",
+  );
+  const size = countOf({ models, seed, learningRate, parameters });
+  const rewrite = await lossRewrite("createPopulation", chunks);
+  const step = trainingStep(network, { optimizer: adam(), ...given }, undefined, rewrite);
+  const seeds = Array.from({ length: size }, (_, model) => (typeof seed === "number" ? seed + model : at(seed, model)));
+  seeds.forEach(checkSeed);
+  const rates = ratesOf(learningRate, size);
+  const compile = { schedule, tuning, precision: given.precision };
+  const made = new TrainedPopulation({ device, network, step, compile, rewrite }, seeds, rates);
+  await made.compile(size);
+  const starts = seeds.map((each, model) => startOf(parameters, model) ?? initialize(network.specs, each));
+  made.restore(starts.map((weights) => startingAt(step, weights)));
+  return made;
+}
+
+/** The number of models: that of every list among the options. */
+function countOf(options: Pick<PopulationOptions, "models" | "seed" | "learningRate" | "parameters">): number {
+  const { models, ...rest } = options;
+  const counts = Object.entries(rest).flatMap(([name, value]) =>
+    Array.isArray(value) ? [[name, value.length] as const] : [],
+  );
+  const count = models ?? counts[0]?.[1];
+  if (count === undefined)
+    throw new UserError("createPopulation: models is missing; give the number of models, or a list of learning rates");
+  if (!(Number.isInteger(count) && count > 0))
+    throw new UserError(`createPopulation: models is ${inWords(count)}; expected a whole number from 1`);
+  const other = counts.find(([, length]) => length !== count);
+  if (other !== undefined)
+    throw new UserError(
+      `createPopulation: ${other[0]} has ${other[1]} entries; expected one for each of ${count} models`,
+    );
+  return count;
+}
+
+function startOf(parameters: PopulationOptions["parameters"], model: number): Weights | undefined {
+  return Array.isArray(parameters) ? (at(parameters, model) as Weights) : (parameters as Weights | undefined);
+}
+
+function ratesOf(rates: number | readonly number[], size: number): number[] {
+  const all = typeof rates === "number" ? new Array<number>(size).fill(rates) : [...rates];
+  if (all.length !== size) throw new UserError(`there are ${all.length} learning rates for ${size} models`);
+  return all.map(checkedRate);
+}
+
+function startingAt({ arena, slots }: TrainingStep, weights: Weights): Checkpoint {
+  return {
+    parameters: packArrays(weights, arena),
+    ...Object.fromEntries(slots.map((name) => [name, zeros(keptShape(name, arena))])),
+    step: scalar(0),
+  };
+}
+
+/** What does not change while a population trains. */
+interface Setup<Trained extends Objective> {
+  readonly device: Device;
+  readonly network: Trained;
+  readonly step: TrainingStep;
+  readonly compile: CompileOptions;
+  readonly rewrite: LossRewrite;
+}
+
+/** What depends on the number of models. */
+interface Programs {
+  readonly step: Executable;
+  readonly onDemand: GraphsOnDemand;
+}
+
+class TrainedPopulation<Trained extends Objective> implements Population<Trained> {
+  readonly network: Trained;
+  readonly #setup: Setup<Trained>;
+  #programs: Programs | undefined;
+  #seeds: readonly number[];
+  #rates: readonly number[];
+  /** The arrays that a step replaces, of all models; includes the carried state once B is known. */
+  #held: Held = {};
+  #batch: number | undefined;
+  #count = 0;
+  #last: Promise<readonly TrainingStepResult[]> = Promise.resolve([]);
+  #isDestroyed = false;
+
+  constructor(setup: Setup<Trained>, seeds: readonly number[], rates: readonly number[]) {
+    this.network = setup.network;
+    this.#setup = setup;
+    this.#seeds = seeds;
+    this.#rates = rates;
+  }
+
+  get size(): number {
+    return this.#rates.length;
+  }
+
+  get seeds(): readonly number[] {
+    return this.#seeds;
+  }
+
+  get learningRates(): readonly number[] {
+    return this.#rates;
+  }
+
+  set learningRates(rates: readonly number[]) {
+    this.#rates = ratesOf(rates, this.size);
+  }
+
+  /** Compiles for a number of models. */
+  async compile(models: number): Promise<void> {
+    const { device, network, step, compile, rewrite } = this.#setup;
+    const executable = await device.compile(step.graph, {
+      ...{ ...compile, donate: step.donate, readback: [step.outputs.metrics ?? -1] },
+      population: { models, shared: Object.keys(network.batch) },
+    });
+    const { tuning, precision } = compile;
+    this.#programs?.step.destroy();
+    this.#programs?.onDemand.destroy();
+    const onDemand = new GraphsOnDemand(device, network, { tuning, precision, rewrite, segments: undefined, models });
+    this.#programs = { step: executable, onDemand };
+  }
+
+  restore = (checkpoints: readonly Checkpoint[]): void => {
+    this.#use();
+    expectArgument(
+      Array.isArray(checkpoints) && checkpoints.length === this.size,
+      "restore: its argument",
+      checkpoints,
+      `a list of ${this.size} checkpoints, one for each model`,
+    );
+    const { device, step, network } = this.#setup;
+    const kept = this.#kept().map((name) => {
+      const values = checkpoints.map((checkpoint, model) => this.#valueOf(checkpoint, name, model));
+      return [name, device.upload(ofModels(values))] as const;
+    });
+    const carried = checkpoints.map((checkpoint) => carriedState(checkpoint, network.stateShapes));
+    const rows = carried[0]?.rows;
+    if (carried.some((each) => each.rows !== rows))
+      throw new UserError("restore: the models were at different batches; give checkpoints of the same step");
+    const states = rows === undefined ? [] : step.state;
+    for (const array of Object.values(this.#held)) array.destroy();
+    this.#held = {
+      ...Object.fromEntries(kept),
+      ...Object.fromEntries(
+        states.map((name, i) => [name, device.upload(ofModels(carried.map((each) => at(each.states, i)[1])))]),
+      ),
+      halted: device.upload(ofModels(checkpoints.map(() => scalar(0, "bool")))),
+    };
+    this.#batch = rows;
+    this.#last = Promise.resolve([]);
+  };
+
+  #valueOf(checkpoint: Checkpoint, name: string, model: number): NdArray {
+    const shape = keptShape(name, this.#setup.step.arena);
+    const value = keptValue(checkpoint, name);
+    if (value?.dtype === "f32" && value.data.length === sizeOfNumbers(shape)) return { ...value, shape };
+    throw new UserError(
+      `checkpoint ${model} belongs to another network or optimizer: ${name} is missing or has another shape`,
+    );
+  }
+
+  #kept(): readonly string[] {
+    return ["parameters", ...this.#setup.step.slots, "step"];
+  }
+
+  step = (batch: BatchOf<Trained>): Promise<readonly TrainingStepResult[]> => {
+    const { step: executable } = this.#use();
+    const { step, device, network } = this.#setup;
+    const { inputs, rows } = inputsOf(network, batch, step.indices);
+    if (batch.fresh || this.#batch === undefined) {
+      for (const name of step.state) this.#held[name]?.destroy();
+      Object.assign(this.#held, zeroStates(device, network.stateShapes, rows, this.size));
+      this.#batch = rows;
+    } else if (rows !== this.#batch && step.state.length > 0) {
+      throw new UserError(
+        `a batch of ${rows} rows follows one of ${this.#batch}, whose state has another number of rows; set fresh: true on it`,
+      );
+    }
+    const outputs = executable.run({
+      ...this.#held,
+      learningRate: ndarray([this.size], this.#rates),
+      ...(step.isSeeded ? { seed: ndarray([this.size], this.#seeds, "u32") } : {}),
+      ...inputs,
+    });
+    this.#held = Object.fromEntries(Object.entries(step.donate).map(([name, i]) => [name, at(outputs, i)]));
+    this.#count += 1;
+    this.#last = this.#results(this.#count, at(outputs, step.outputs.metrics ?? -1), this.#last);
+    return this.#last;
+  };
+
+  async #results(
+    step: number,
+    metrics: DeviceArray,
+    earlier: Promise<readonly TrainingStepResult[]>,
+  ): Promise<readonly TrainingStepResult[]> {
+    const numbers = await metrics.read();
+    metrics.destroy();
+    const before = await earlier.catch(() => []);
+    return Array.from({ length: numbers.shape[0] ?? 0 }, (_, model) =>
+      stepResult(step, modelOf(numbers, model).data, before[model]),
+    );
+  }
+
+  evaluate = async (
+    batches: Parameters<Population<Trained>["evaluate"]>[0],
+    options: Pick<EvaluationOptions, "metric"> = {},
+  ): Promise<readonly number[]> => {
+    const { metric } = checkedOptions("evaluate", options, { metric: "function" });
+    const { onDemand } = this.#use();
+    const isWalked = typeof batches === "object" && (Symbol.iterator in batches || Symbol.asyncIterator in batches);
+    expectArgument(isWalked, "evaluate: the argument", batches, "batches, such as a list of them");
+    return onDemand.meansOver(batches, metric, () => heldOf(this.#held, "parameters"));
+  };
+
+  parameters = async (model: number): Promise<Record<string, NdArray>> => {
+    this.#use();
+    this.#check("parameters", model);
+    const all = await heldOf(this.#held, "parameters").read();
+    return unpackArray(modelOf(all, model), this.#setup.step.arena);
+  };
+
+  checkpoint = async (model: number): Promise<Checkpoint> => {
+    this.#use();
+    this.#check("checkpoint", model);
+    return at(await this.checkpoints(), model);
+  };
+
+  checkpoints = async (): Promise<readonly Checkpoint[]> => {
+    this.#use();
+    const names = [...this.#kept(), ...(this.#batch === undefined ? [] : this.#setup.step.state)];
+    // All reads are enqueued before the first await, so that they belong to the same step.
+    const reads = names.map(async (name) => [name, await heldOf(this.#held, name).read()] as const);
+    const arrays = await Promise.all(reads);
+    return this.#rates.map((_, model) =>
+      Object.fromEntries(arrays.map(([name, array]) => [name, modelOf(array, model)])),
+    );
+  };
+
+  keep = async (models: readonly number[]): Promise<void> => {
+    this.#use();
+    if (!Array.isArray(models) || models.length === 0 || new Set(models).size !== models.length)
+      throw new UserError(`keep: its argument is ${inWords(models)}; expected a list of different models`);
+    for (const model of models) this.#check("keep", model);
+    const checkpoints = await this.checkpoints();
+    const before = await this.#last;
+    await this.compile(models.length);
+    this.#seeds = models.map((model) => at(this.#seeds, model));
+    this.#rates = models.map((model) => at(this.#rates, model));
+    this.restore(models.map((model) => at(checkpoints, model)));
+    // A model that has stopped stays so.
+    const kept = models.map((model) => before[model]);
+    if (kept.some((result) => result?.finite === false)) {
+      this.#held.halted?.destroy();
+      this.#held.halted = this.#setup.device.upload(
+        ndarray(
+          [this.size],
+          kept.map((result) => (result?.finite === false ? 1 : 0)),
+          "bool",
+        ),
+      );
+      this.#last = Promise.resolve(kept.flatMap((result) => result ?? []));
+    }
+  };
+
+  #check(where: string, model: number): void {
+    if (!(Number.isInteger(model) && model >= 0 && model < this.size))
+      throw new UserError(`${where}: model ${inWords(model)} does not exist; models are 0 to ${this.size - 1}`);
+  }
+
+  /** Throws a UserError after `destroy`. */
+  #use(): Programs {
+    if (this.#isDestroyed || this.#programs === undefined)
+      throw new UserError("the population was destroyed; make another with createPopulation");
+    return this.#programs;
+  }
+
+  destroy = (): void => {
+    this.#isDestroyed = true;
+    for (const array of Object.values(this.#held)) array.destroy();
+    this.#held = {};
+    this.#programs?.step.destroy();
+    this.#programs?.onDemand.destroy();
+    this.#programs = undefined;
+  };
+}
