@@ -1,12 +1,14 @@
 /** @file The interface of populations: options, methods and results. */
 import type { NdArray } from "../compiler/graph/ndarray.ts";
 import type { Checkpoint } from "./checkpoint.ts";
+import type { SourceOf } from "./data/source.ts";
 import type { Network } from "./networks.ts";
 import type { Objective } from "./objective.ts";
 import {
   type BatchOf,
   type EvaluationOptions,
   ofTrainer,
+  type RunOptions,
   type TrainerOptions,
   type TrainingStepResult,
 } from "./trainer-interface.ts";
@@ -47,10 +49,18 @@ export interface Population<Trained extends Objective = Network> {
    * the others go on.
    */
   step(batch: BatchOf<Trained>): Promise<readonly TrainingStepResult[]>;
+  /**
+   * Steps over batches: iterates over the results of all models in order, like `Trainer.run`. It ends with a UserError once no
+   * model is finite any more.
+   */
+  run(
+    batches: SourceOf<BatchOf<Trained>>,
+    options?: RunOptions,
+  ): AsyncGenerator<readonly TrainingStepResult[], void, undefined>;
   /** The mean loss of each model over batches, or the mean of a metric: see `Trainer.evaluate`. */
   evaluate(
-    batches: Iterable<BatchOf<Trained>> | AsyncIterable<BatchOf<Trained>>,
-    options?: Pick<EvaluationOptions, "metric">,
+    batches: SourceOf<BatchOf<Trained>>,
+    options?: Omit<EvaluationOptions, "parameters">,
   ): Promise<readonly number[]>;
   /** The weights of a model after all steps so far, by path. */
   readonly parameters: (model: number) => Promise<Record<string, NdArray>>;

@@ -8,8 +8,9 @@ import { modelOf, ofModels } from "../compiler/graph/models.ts";
 import { type NdArray, ndarray, scalar, sizeOfNumbers, zeros } from "../compiler/graph/ndarray.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
 import type { CompileOptions, Device, DeviceArray, Executable } from "../devices/device.ts";
+import { abortable, ofAbort } from "./abort.ts";
 import { packArrays, unpackArray } from "./arena.ts";
-import { inputsOf } from "./batch-inputs.ts";
+import { inputsOf, type TrainingBatch } from "./batch-inputs.ts";
 import { type Checkpoint, carriedState, keptShape, keptValue } from "./checkpoint.ts";
 import { GraphsOnDemand } from "./graphs-on-demand.ts";
 import { type Held, heldOf, zeroStates } from "./held-arrays.ts";
@@ -21,9 +22,10 @@ import { adam } from "./optimizers/gradient-descent.ts";
 import type { Population, PopulationOptions } from "./population-interface.ts";
 import { ofPopulation } from "./population-interface.ts";
 import { checkSeed } from "./random.ts";
+import { trainingRun } from "./run.ts";
 import { stepResult } from "./step-result.ts";
 import { checkedRate } from "./trainer.ts";
-import type { BatchOf, EvaluationOptions, TrainingStepResult } from "./trainer-interface.ts";
+import type { BatchOf, EvaluationOptions, RunOptions, TrainingStepResult } from "./trainer-interface.ts";
 import { type LossRewrite, type TrainingStep, trainingStep } from "./training-step.ts";
 
 type Weights = Readonly<Record<string, NdArray>>;
@@ -46,6 +48,7 @@ export async function createPopulation<Trained extends Objective = Network>(
     tuning,
     parameters,
     chunks = "auto",
+    signal,
     ...given
   } = checkedOptions("createPopulation", options, ofPopulation);
   expectArgument(
@@ -55,14 +58,18 @@ export async function createPopulation<Trained extends Objective = Network>(
     "the result of await openDevice()",
   );
   const size = countOf({ models, seed, learningRate, parameters });
-  const rewrite = await lossRewrite("createPopulation", chunks);
+  const rewrite = lossRewrite("createPopulation", chunks);
   const step = trainingStep(network, { optimizer: adam(), ...given }, undefined, rewrite);
   const seeds = Array.from({ length: size }, (_, model) => (typeof seed === "number" ? seed + model : at(seed, model)));
   seeds.forEach(checkSeed);
   const rates = ratesOf(learningRate, size);
   const compile = { schedule, tuning, precision: given.precision };
   const made = new TrainedPopulation({ device, network, step, compile, rewrite }, seeds, rates);
-  await made.compile(size);
+  await abortable(
+    signal,
+    () => made.compile(size),
+    () => made.destroy(),
+  );
   const starts = seeds.map((each, model) => startOf(parameters, model) ?? initialize(network.specs, each));
   made.restore(starts.map((weights) => startingAt(step, weights)));
   return made;
@@ -238,6 +245,20 @@ class TrainedPopulation<Trained extends Objective> implements Population<Trained
     return this.#last;
   };
 
+  run = (
+    batches: Parameters<Population<Trained>["run"]>[0],
+    options: RunOptions = {},
+  ): AsyncGenerator<readonly TrainingStepResult[], void, undefined> => {
+    this.#use();
+    // All models take the same batches.
+    const trainer = { step: (batch: TrainingBatch) => this.step(batch as BatchOf<Trained>) };
+    return trainingRun(trainer, batches, options, (results) =>
+      results.every(({ finite }) => !finite)
+        ? "all models have stopped at numbers that are not finite; smaller learning rates often help"
+        : undefined,
+    );
+  };
+
   async #results(
     step: number,
     metrics: DeviceArray,
@@ -253,13 +274,11 @@ class TrainedPopulation<Trained extends Objective> implements Population<Trained
 
   evaluate = async (
     batches: Parameters<Population<Trained>["evaluate"]>[0],
-    options: Pick<EvaluationOptions, "metric"> = {},
+    options: Omit<EvaluationOptions, "parameters"> = {},
   ): Promise<readonly number[]> => {
-    const { metric } = checkedOptions("evaluate", options, { metric: "function" });
+    const { metric, signal } = checkedOptions("evaluate", options, { ...ofAbort, metric: "function" });
     const { onDemand } = this.#use();
-    const isWalked = typeof batches === "object" && (Symbol.iterator in batches || Symbol.asyncIterator in batches);
-    expectArgument(isWalked, "evaluate: the argument", batches, "batches, such as a list of them");
-    return onDemand.meansOver(batches, metric, () => heldOf(this.#held, "parameters"));
+    return onDemand.meansOver(batches, metric, () => heldOf(this.#held, "parameters"), signal);
   };
 
   parameters = async (model: number): Promise<Record<string, NdArray>> => {

@@ -20,34 +20,37 @@ interface Settings {
   readonly inFlight: number;
 }
 
-interface Stepping {
-  readonly step: (batch: TrainingBatch) => Promise<TrainingStepResult>;
+/** What trains on batches, and with which result. */
+interface Stepping<Result> {
+  readonly step: (batch: TrainingBatch) => Promise<Result>;
 }
 
-/** The results of steps over batches, in order; checks its arguments at once. */
-export function trainingRun(
-  trainer: Stepping,
+/**
+ * The results of steps over batches, in order; checks its arguments at once. `stopOf` says why no later step can be applied
+ * after a result, or returns undefined.
+ */
+export function trainingRun<Result>(
+  trainer: Stepping<Result>,
   batches: SourceOf<TrainingBatch>,
-  options: RunOptions = {},
-): AsyncGenerator<TrainingStepResult, void, undefined> {
+  options: RunOptions,
+  stopOf: (result: Result) => string | undefined,
+): AsyncGenerator<Result, void, undefined> {
   const { signal, steps, inFlight = 4 } = checkedOptions("run", options, ofRun);
   for (const [name, value] of Object.entries({ steps: steps ?? 1, inFlight }))
     if (!Number.isInteger(value) || value < 1)
       throw new UserError(`run: ${name} is ${value}; expected a whole number above 0`);
   checkEntries("run", "batches", batches);
-  return results(trainer, repeated(batches, steps, signal), {
-    signal,
-    steps: steps ?? Number.POSITIVE_INFINITY,
-    inFlight,
-  });
+  const settings = { signal, steps: steps ?? Number.POSITIVE_INFINITY, inFlight };
+  return results(trainer, repeated(batches, steps, signal), settings, stopOf);
 }
 
-async function* results(
-  trainer: Stepping,
+async function* results<Result>(
+  trainer: Stepping<Result>,
   batches: AsyncGenerator<TrainingBatch, void, undefined>,
   { signal, steps, inFlight }: Settings,
-): AsyncGenerator<TrainingStepResult, void, undefined> {
-  const pending: Promise<TrainingStepResult>[] = [];
+  stopOf: (result: Result) => string | undefined,
+): AsyncGenerator<Result, void, undefined> {
+  const pending: Promise<Result>[] = [];
   /** Why no more steps are enqueued. */
   let end: { readonly fault?: unknown } | undefined;
   const enqueue = async () => {
@@ -74,7 +77,8 @@ async function* results(
       const result = await oldest;
       signal?.throwIfAborted();
       yield result;
-      if (!result.finite) throw new UserError(notFinite(result));
+      const stop = stopOf(result);
+      if (stop !== undefined) throw new UserError(stop);
     }
     if (end !== undefined && "fault" in end) throw end.fault;
   } finally {
@@ -101,7 +105,17 @@ async function* repeated(
   } while (isRepeated);
 }
 
-function notFinite(result: TrainingStepResult): string {
+/** The results of a trainer's steps over batches: `Trainer.run`. */
+export function trainerRun(
+  trainer: Stepping<TrainingStepResult>,
+  batches: SourceOf<TrainingBatch>,
+  options: RunOptions = {},
+) {
+  return trainingRun(trainer, batches, options, stopOf);
+}
+
+function stopOf(result: TrainingStepResult): string | undefined {
+  if (result.finite) return undefined;
   return `step ${result.firstBadStep ?? result.step}: ${whatIsBad(result)}; the trainer keeps the weights from before it and applies no more steps. A smaller learning rate often helps; trainer.stoppedStep() has what findNonFinite needs to name the op`;
 }
 

@@ -16,7 +16,7 @@ import type { Objective } from "./objective.ts";
 import { adam } from "./optimizers/gradient-descent.ts";
 import type { Predictions } from "./predictor.ts";
 import { checkSeed } from "./random.ts";
-import type { trainingRun } from "./run.ts";
+import type { trainerRun } from "./run.ts";
 import { stepResult } from "./step-result.ts";
 import {
   type EvaluationOptions,
@@ -98,7 +98,7 @@ export async function createTrainer<Trained extends Objective = Network>(
     checkedRate(learningRate),
     seed,
     onDemand,
-    parts.trainingRun,
+    parts.trainerRun,
   );
   trainer.setParameters(start);
   return trainer;
@@ -121,7 +121,7 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
   readonly #step: TrainingStep;
   readonly #programs: TrainingPrograms;
   readonly #onDemand: GraphsOnDemand;
-  readonly #run: typeof trainingRun;
+  readonly #run: typeof trainerRun;
   /** The arrays that a step replaces, by the name of its input; includes the carried state once B is known. */
   #held: Held = {};
   /** Seed of the random numbers of the loss, if any. */
@@ -142,7 +142,7 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
     rate: number,
     seed: number,
     onDemand: GraphsOnDemand,
-    run: typeof trainingRun,
+    run: typeof trainerRun,
   ) {
     this.network = network;
     this.#device = device;

@@ -111,6 +111,23 @@ test("a model that diverges stops alone", async () => {
   population.destroy();
 });
 
+test("a run over batches gives the results of all models, until none is finite", async () => {
+  const network = networkOf(gru as CellDefinition);
+  const population = await createPopulation(cpu, network, { learningRate: [0.01, 3e38] });
+  const losses: number[][] = [];
+  for await (const results of population.run(training, { steps: 20 })) losses.push(results.map(({ loss }) => loss));
+  expect(losses).toHaveLength(20);
+  expect(losses.at(-1)?.[0]).toBeLessThan(losses[0]?.[0] ?? 0);
+  await population.keep([1]);
+  const rest = async () => {
+    for await (const results of population.run(training)) expect(results).toHaveLength(1);
+  };
+  await expect(rest()).rejects.toThrow("all models have stopped at numbers that are not finite");
+  const signal = AbortSignal.abort(new Error("enough"));
+  await expect(population.evaluate(validation, { signal })).rejects.toThrow("enough");
+  population.destroy();
+});
+
 test("models that are kept go on as alone, and a trainer goes on from a model", async () => {
   const network = networkOf(gru as CellDefinition);
   const population = await createPopulation(cpu, network, { models: 4, seed: 5, learningRate: [0.1, 0.2, 0.3, 0.4] });
