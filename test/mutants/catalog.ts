@@ -22,6 +22,7 @@ import { pageMutants } from "./page.ts";
 import { panelMutants } from "./panels.ts";
 import { passMutants } from "./passes.ts";
 import { planMutants } from "./plan.ts";
+import { populationMutants } from "./population.ts";
 import { precisionMutants } from "./precision.ts";
 import { productMutants } from "./products.ts";
 import { programMutants } from "./programs.ts";
@@ -51,6 +52,7 @@ export const mutants: readonly Mutant[] = [
   ...reductionMutants,
   ...residentMutants,
   ...panelMutants,
+  ...populationMutants,
   ...precisionMutants,
   ...kernelIrMutants,
   ...evaluatorMutants,

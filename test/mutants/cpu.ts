@@ -60,7 +60,7 @@ export const cpuMutants: readonly Mutant[] = [
         "this.#addresses[i] !== undefined",
       ],
       ["offsets within buffers are none", "block.address + at(offsets, j)", "block.address"],
-      ["lengths are those of nothing", "words.push(at(lengths, buffer));", "words.push(0);"],
+      ["lengths are those of nothing", "words.push(at(this.#lengths, buffer));", "words.push(0);"],
       ["chunks have no end", "kernel.loops + (kernel.chunked ? 1 : 0)", "kernel.loops"],
     ],
   ),
@@ -121,7 +121,7 @@ export const cpuMutants: readonly Mutant[] = [
     [
       ["donated arrays can be read", "given.detach();", ""],
       ["slabs do not grow", "(slab !== undefined && slab.size >= bytes)", "slab !== undefined"],
-      ["outputs are copied from the start", "start + bytes * evaluateSize(offset, sizes)", "start"],
+      ["outputs are copied from the start", "start + bytesOf(offset)", "start"],
       [
         "a run without memory keeps its slabs",
         "if (error instanceof DeviceMemoryError) this.#dropBuffers();\n      throw error;\n    }\n  }\n\n  #targets",

@@ -7,7 +7,11 @@ export const programMutants: readonly Mutant[] = [
     ["test/train/run.test.ts"],
     [
       ["a step more is in flight", "pending.length < inFlight", "pending.length <= inFlight"],
-      ["a run goes on after a step that is not finite", "if (!result.finite) throw", "if (!Array) throw"],
+      [
+        "a run goes on after a step that is not finite",
+        "if (result.finite) return undefined",
+        "if (Array) return undefined",
+      ],
       ["steps in flight are left behind", "await Promise.allSettled(pending);", ""],
       ["an error comes before the results of earlier steps", "(fault: unknown) => ({ fault })", "() => ({})"],
       [

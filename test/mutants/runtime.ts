@@ -80,7 +80,7 @@ export const runtimeMutants: readonly Mutant[] = [
     "runtime/instance.ts",
     [onInstances],
     [
-      ["workgroups beyond the first 65535 are left out", "Math.ceil(groups / maxWorkgroups)]", "1]"],
+      ["workgroups beyond the first 65535 are left out", "      Math.ceil(groups / maxWorkgroups),", "      1,"],
       ["every step has the first entry", "entry.length === 0 ? 0 : entryOf(entry)", "entryOf(entry) * 0"],
       ["buffers are counted in numbers", "bytes * evaluateSize(size, sizes)", "evaluateSize(size, sizes)"],
     ],
@@ -122,15 +122,11 @@ export const runtimeMutants: readonly Mutant[] = [
         "if (current !== step.kernel || kernel.loops > 0) this",
         "if (current !== step.kernel) this",
       ],
-      [
-        "copies go to the start",
-        "    const [from, to] = [place(copy.from), place(copy.to)];",
-        "    const [from, to] = [place(copy.from), { ...place(copy.to), offset: 0 }];",
-      ],
+      ["copies go to the start", "target, at(ends, model), bytes", "target, 0, bytes"],
       [
         "copies come from the start",
-        "      offset: bytesIn(instance, location, location.offset),",
-        "      offset: location === copy.from ? 0 : bytesIn(instance, location, location.offset),",
+        "copyBufferToBuffer(source, start, target",
+        "copyBufferToBuffer(source, 0, target",
       ],
     ],
   ),
@@ -155,8 +151,8 @@ export const runtimeMutants: readonly Mutant[] = [
       ],
       [
         "outputs are copied from the start",
-        "bytesIn(instance, location, location.offset),\n          buffer,",
-        "0,\n          buffer,",
+        "copyBufferToBuffer(source, start, buffer",
+        "copyBufferToBuffer(source, 0, buffer",
       ],
     ],
   ),

@@ -117,11 +117,7 @@ export const shaderMutants: readonly Mutant[] = [
       ["what hides constants is left out", "usesOpaque ? [opaqueText] : []", "[]"],
       ["inner loops count first", "`  count${nesting}: u32,`", "`  count${counts.length - 1 - nesting}: u32,`"],
       ["all sizes are the first", "`sizes.${fields[i]}`", "`sizes.${fields[i * 0]}`"],
-      [
-        "the second part of a kernel starts with the first",
-        "part${i}(group - ${start}, lane);",
-        "part${i}(group, lane);",
-      ],
+      ["the second part of a kernel starts with the first", "[`group - ${start}`, ", "[`group`, "],
       [
         "a part ends one workgroup early",
         "(${blocks} * ${text(columns)} + ${lanes - 1}u) / ${lanes}u",

@@ -1,0 +1,102 @@
+/** @file Mutants of programs for many models: strides, copies, forks of a tape, and what a population trains. */
+import { changed, type Mutant } from "./mutant.ts";
+
+const ops = "test/population/ops.test.ts";
+const training = "test/population/training.test.ts";
+const random = "test/population/random-cells.test.ts";
+
+export const populationMutants: readonly Mutant[] = [
+  ...changed(
+    "compiler/plan/population.ts",
+    [ops, training, random],
+    [
+      ["shared inputs have a copy for each model", "(isShared.has(i) ? spec : {", "(false ? spec : {"],
+      ["slabs have one copy for all models", "{ ...spec, size: times(spec.size), stride: spec.size }", "spec"],
+      [
+        "steps under a condition run for all models or none",
+        'target === "cpu" ? given : withConditions',
+        "given ?? withConditions",
+      ],
+      ["a kernel is under no condition", "{ ...code, runsIf, uniforms", "{ ...code, uniforms"],
+      ["names of shared inputs are not checked", "if (stranger !== undefined) throw", "if (!Array) throw"],
+    ],
+  ),
+  ...changed(
+    "shaders/kernel.ts",
+    [ops, training],
+    [
+      [
+        "parts see the first model",
+        'const given = ["group", "lane", ...models]',
+        'const given = ["group", "lane", ...models.map((m) => `${m}x`)]',
+      ],
+      ["models are strides of vectors", '"f32x4" ? " / 4u" : ""', '"f32x4" ? "" : ""'],
+      ["models without work go on", "if (workgroupUniformLoad(&runs) == 0u)", "if (workgroupUniformLoad(&runs) == 7u)"],
+    ],
+  ),
+  ...changed(
+    "runtime/instance.ts",
+    [ops],
+    [
+      ["one model runs", "      program.models ?? 1,\n    ] as const", "      1,\n    ] as const"],
+      ["all models have the offset of the first", "first + model * stride", "first"],
+    ],
+  ),
+  ...changed(
+    "runtime/loaded-program.ts",
+    [ops],
+    [["outputs overwrite each other", "buffer, model * bytes, bytes", "buffer, 0, bytes"]],
+  ),
+  ...changed(
+    "runtime/cpu/tape.ts",
+    [ops, training],
+    [
+      ["all models are at the first", "offset + model * at(this.#strides, buffer)", "offset"],
+      ["branches have no length", "words[3 + model] = words.length - start", "words[3 + model] = 0"],
+    ],
+  ),
+  ...changed(
+    "runtime/cpu/engine.ts",
+    [training],
+    [
+      ["a thread runs the next branch", "runBranch(program, entry, left - 1)", "runBranch(program, entry, left)"],
+      ["branches run again after the fork", "next = endOfBranches(entry, branches);", ""],
+      [
+        "a branch leaves its copies out",
+        "if (word(entry) === opCopy) copy(entry);\n      else runGroups",
+        "if (word(entry) !== opCopy) runGroups",
+      ],
+      ["reads have no stride", "from + i * stride, from + i * stride + size", "from, from + size"],
+    ],
+  ),
+  ...changed(
+    "runtime/cpu/loaded-program.ts",
+    [ops],
+    [["outputs have no stride", "address + i * stride, target", "address, target"]],
+  ),
+  ...changed(
+    "devices/interpreter.ts",
+    [training],
+    [["models get all inputs of the first", "modelOf(array, model)", "modelOf(array, 0)"]],
+  ),
+  ...changed(
+    "train/population.ts",
+    [training],
+    [
+      ["all models have one seed", "seed + model : at", "seed : at"],
+      ["kept models keep the rates of the first", "this.#rates = models.map((model) => at(this.#rates, model));", ""],
+      ["a kept model that has stopped goes on", "result?.finite === false ? 1 : 0", "0"],
+      [
+        "one model that stops ends a run",
+        "results.every(({ finite }) => !finite)",
+        "results.some(({ finite }) => !finite)",
+      ],
+      ["lists of other lengths are taken", "if (other !== undefined)", "if (!Array)"],
+    ],
+  ),
+  ...changed(
+    "train/graphs-on-demand.ts",
+    [training],
+    [["all models are measured as the first", "all.slice(model * size, (model + 1) * size)", "all.slice(0, size)"]],
+  ),
+];
