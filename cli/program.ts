@@ -89,7 +89,10 @@ export function createProgram({ streams, version, finish }: Invocation): Command
     )
     .option("--patience <n>", "stop after n measurements in a row without an improvement", whole("--patience", 1))
     .option("--resume <model>", "continue the run that wrote this model, as if it had not ended")
-    .option("--log <file>", "write the loss of every update to a file, as JSON lines")
+    .option(
+      "--log <file>",
+      "write the loss of every update to a file, as JSON lines; tensorboard or tensorboard:FOLDER writes an event file of TensorBoard",
+    )
     .option("--out <model>", "file for the trained model (safetensors), also written during the run")
     .option(
       "--save-every <seconds>",

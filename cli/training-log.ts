@@ -1,5 +1,6 @@
 /**
- * @file The training log as JSON lines, for plotting tools. The fields of a line show its type:
+ * @file The training log: as JSON lines for plotting tools, or for TensorBoard (event-log.ts). The fields of a line show its
+ * type:
  *
  *   {"run": {…}, "time": "2026-01-31T12:00:00.000Z"}     start of a run: file, cell, sizes, device, seed, the first step
  *   {"step", "loss", "gradientNorm", "tokensPerSecond", "seconds"}      an update; the norm is before clipping
@@ -24,6 +25,8 @@ import type { TrainingSetup } from "./training-setup.ts";
 export interface TrainingLog {
   readonly write: (entry: object) => void;
   readonly close: () => Promise<void>;
+  /** How to look at it, if that is not known. */
+  readonly hint?: string;
 }
 
 /**
@@ -38,18 +41,24 @@ export async function openLog(path: string, append: boolean, others: readonly st
   await asked.catch(async (error: unknown) => {
     throw await outputFault(`--log ${path}`, path, error);
   });
-  let stream: WriteStream | undefined;
+  const { stream, close } = openedLate(`--log ${path}`, target, append ? "a" : "w");
+  return { write: (entry) => jsonLine(stream(), entry), close };
+}
+
+/** A file that is opened when something is written. What fails then is kept, and `close` rejects with it. */
+export function openedLate(name: string, path: string, flags: "a" | "w" | "wx") {
+  let opened: WriteStream | undefined;
   let fault: unknown;
   return {
-    write: (entry) => {
-      stream ??= createWriteStream(target, { flags: append ? "a" : "w" }).on("error", (error) => {
-        fault = error;
+    stream: (): WriteStream => {
+      opened ??= createWriteStream(path, { flags }).on("error", (error) => {
+        fault ??= error;
       });
-      if (fault === undefined) jsonLine(stream, entry);
+      return opened;
     },
-    close: async () => {
-      await new Promise<void>((resolve) => (stream === undefined ? resolve() : stream.end(() => resolve())));
-      if (fault !== undefined) throw fileFault(`--log ${path}`, fault);
+    close: async (): Promise<void> => {
+      await new Promise<void>((resolve) => (opened === undefined ? resolve() : opened.end(() => resolve())));
+      if (fault !== undefined) throw fileFault(name, fault);
     },
   };
 }

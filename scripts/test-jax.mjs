@@ -4,14 +4,14 @@
  * node_modules/.cache; where there is no Python or no package index, prints `not run` and the reason, with exit code 0.
  */
 import { spawn, spawnSync } from "node:child_process";
-import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import { createJiti } from "jiti";
+import { pythonWith } from "./python-environment.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const options = new Command("npm run test:jax --")
@@ -38,52 +38,7 @@ function notRun(reason) {
   process.exit(0);
 }
 
-/** A Python that JAX's pinned version runs on. */
-function findPython() {
-  for (const name of ["python3", "python3.13", "python3.12", "python3.11", "python"]) {
-    const { status, stdout } = spawnSync(
-      name,
-      ["-c", "import sys, venv, ensurepip; print(sys.version_info >= (3, 11))"],
-      {
-        encoding: "utf8",
-      },
-    );
-    if (status === 0 && stdout.trim() === "True") return name;
-  }
-  return undefined;
-}
-
-/** The interpreter of a virtual environment with the pinned packages, made on the first run. */
-function environment() {
-  const requirements = join(root, "test/jax/requirements.txt");
-  const text = readFileSync(requirements, "utf8");
-  const cache = join(root, "node_modules/.cache");
-  const folder = join(cache, `jax-${createHash("sha256").update(text).digest("hex").slice(0, 12)}`);
-  const inside = (at) => join(at, process.platform === "win32" ? "Scripts/python.exe" : "bin/python");
-  if (existsSync(join(folder, "complete"))) return inside(folder);
-  const python = findPython();
-  if (python === undefined)
-    notRun("there is no Python 3.11 or later with venv; install one, or name one with --python FILE");
-  console.log(`installing ${text.trim().split("\n").join(", ")} into ${folder}, once …`);
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(cache, { recursive: true });
-  const made = spawnSync(python, ["-m", "venv", folder], { encoding: "utf8" });
-  if (made.status !== 0) notRun(`${python} -m venv failed: ${lastLine(made)}`);
-  const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "2", "-r", requirements];
-  const installed = spawnSync(inside(folder), pip, { encoding: "utf8" });
-  if (installed.status !== 0) {
-    rmSync(folder, { recursive: true, force: true });
-    notRun(`pip could not install the packages: ${lastLine(installed)}`);
-  }
-  writeFileSync(join(folder, "complete"), "");
-  return inside(folder);
-}
-
-function lastLine({ stderr, error }) {
-  return error?.message ?? (stderr ?? "").trim().split("\n").at(-1) ?? "";
-}
-
-const python = options.python ?? environment();
+const python = options.python ?? pythonWith("jax", join(root, "test/jax/requirements.txt"), notRun);
 const { status: found, stdout: version } = spawnSync(python, ["-c", "import jax; print(jax.__version__)"], {
   encoding: "utf8",
 });

@@ -46,6 +46,7 @@ const PACKAGES: Record<string, readonly string[]> = {
   "testing/": ["fast-check"],
   "train/data/series-text.ts": ["csv-parse"],
   "train/data/tokenizer.ts": ["@huggingface/tokenizers"],
+  "train/logs/event-file.ts": ["@bufbuild/protobuf"],
 };
 
 interface Import {

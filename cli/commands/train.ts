@@ -8,6 +8,7 @@ import { bitsPerCharacter, perplexity } from "../../train/metrics.ts";
 import type { Network } from "../../train/networks.ts";
 import { withDevice } from "../device.ts";
 import { ExitCode } from "../errors.ts";
+import { eventFolder, openEventLog } from "../event-log.ts";
 import { type Measuring, measuredBatches } from "../held-out.ts";
 import { commandLine, fileWord } from "../invocation.ts";
 import { type ModelOutput, prepareOutput } from "../model-output.ts";
@@ -17,7 +18,7 @@ import { checkResumed, readResumable, resumedOptions, updateRecord } from "../re
 import { jsonLine, line, type Streams } from "../streams.ts";
 import type { TrainCommandOptions } from "../train-options.ts";
 import { type SessionResult, trainSession } from "../train-session.ts";
-import { logHead, logNote, openLog } from "../training-log.ts";
+import { logHead, logNote, openLog, type TrainingLog } from "../training-log.ts";
 import { setupOf, type TrainingSetup, weightCount } from "../training-setup.ts";
 import { readTuned, searchTuning, tuningLine, warnIfOtherAdapter } from "../tuning.ts";
 import { updateLine, updateOptionsOf } from "../update-options.ts";
@@ -51,7 +52,7 @@ export async function train(file: string, written: TrainCommandOptions, streams:
   if (options.out !== undefined) checkSavable(savedModel(setup.network, zeroWeights(setup.network), setup.details));
   const output = options.out === undefined ? undefined : await prepareOutput(options.out, ...read);
   const others = [...read, options.out, options.resume, options.tuning].filter((path) => path !== undefined);
-  const log = options.log === undefined ? undefined : await openLog(options.log, resumed !== undefined, others);
+  const log = options.log === undefined ? undefined : await logOf(options.log, file, resumed !== undefined, others);
   const json = options.json ?? false;
   const say = (text: string) => (json ? undefined : line(streams.stdout, text));
 
@@ -59,6 +60,7 @@ export async function train(file: string, written: TrainCommandOptions, streams:
     for (const text of introduction(setup, device.name)) say(text);
     if (resumed !== undefined) say(`continues after step ${grouped(resumed.run.steps)} of ${options.resume}`);
     if (updateFlags.some((flag) => options.given.has(flag))) say(`updates: ${updateLine(options, learningRate)}`);
+    if (log?.hint !== undefined) say(log.hint);
     if (output === undefined) say("the model will not be saved: give --out FILE to save it");
     if (given !== undefined) {
       say(tuningLine(given));
@@ -103,6 +105,12 @@ export async function train(file: string, written: TrainCommandOptions, streams:
     line(streams.stderr, interruptLine(result, saved));
     return ExitCode.interrupted;
   });
+}
+
+/** Opens the log of a run: for TensorBoard in a folder, or a file of JSON lines. */
+async function logOf(log: string, file: string, isResumed: boolean, others: readonly string[]): Promise<TrainingLog> {
+  const folder = eventFolder(log, file);
+  return folder === undefined ? openLog(log, isResumed, others) : openEventLog(folder);
 }
 
 /** Input files, which --out must not overwrite. The model of --resume is not one of them. */

@@ -1,11 +1,13 @@
 /** @file Runs that are resumed, stop early, store their best weights, and write a log. */
-import { existsSync, readFileSync } from "node:fs";
-import { relative } from "node:path";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join, relative } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
+import { eventFolder } from "../../cli/event-log.ts";
 import { openLog } from "../../cli/training-log.ts";
 import { decodeModel, encodeModel, type SavedModel } from "../../train/files/model-file.ts";
 import { decodeTensors, encodeTensors } from "../../train/files/safetensors.ts";
-import { jsonLines, run, SERIES, TEXT, TINY, Workspace } from "./run.ts";
+import { eventsIn } from "../logs/read-events.ts";
+import { jsonLines, run, SERIES, start, TEXT, TINY, Workspace } from "./run.ts";
 
 const CELL = `import { add, cell, dense, mul, tanh } from "cellgrad";
 export default cell("leaky", { state: ({ units }) => ({ h: [units] }) }, ({ x, h, units }) => {
@@ -189,4 +191,65 @@ test("the log has a line for each step and measurement, and continues when the r
   );
   expect(over.stderr).toMatch(/--log .* is used by this run/);
   expect(readFileSync(at("logged"))).toEqual(model);
+});
+
+test("the log for TensorBoard has the curves of a run, and a resumed run adds a file to its folder", async () => {
+  const folder = at("board");
+  const model = at("shown");
+  const train = async (...args: string[]) => {
+    const { stdout } = await run("train", at("text.txt"), "--log", `tensorboard:${folder}`, "--json", ...args);
+    return jsonLines(stdout);
+  };
+  const filesIn = () => readdirSync(folder).toSorted();
+  const lines = await train(...TINY, "--eval-every", "2", "--out", model);
+  const [first = ""] = filesIn();
+  expect(first).toMatch(/^events\.out\.tfevents\.\d+\.cellgrad\.\d+\.\d+$/);
+  const pointsOf = (name: string) =>
+    eventsIn(readFileSync(join(folder, name))).flatMap(({ step, values }) =>
+      values.flatMap(({ tag, number }) => (number === undefined ? [] : [[step, tag, number] as const])),
+    );
+  const expected = (entries: typeof lines) =>
+    entries.flatMap(({ step, loss, valLoss, gradientNorm, tokensPerSecond }) =>
+      Object.entries({
+        "loss/training": loss,
+        "loss/held-out": valLoss,
+        "gradient norm": gradientNorm,
+        "tokens per second": tokensPerSecond,
+      }).flatMap(([tag, number]) =>
+        step === undefined || number === undefined ? [] : [[step, tag, Math.fround(Number(number))]],
+      ),
+    );
+  const points = pointsOf(first);
+  expect(points).toHaveLength(4 * 3 + 2);
+  expect(points.toSorted()).toEqual(expected(lines).toSorted());
+  const texts = eventsIn(readFileSync(join(folder, first))).flatMap(({ values }) =>
+    values.flatMap(({ tag, text }) => (text === undefined ? [] : [[tag, text] as const])),
+  );
+  expect(texts.map(([tag]) => tag)).toEqual(["run", "result"]);
+  expect(texts[0]?.[1]).toMatch(
+    /^\| field \| value \|\n\| --- \| --- \|\n\| file \| .*text\.txt \|\n(.*\n)*\| cell \| lstm \|/,
+  );
+  expect(texts[1]?.[1]).toMatch(/\| done \| true \|\n\| steps \| 4 \|/);
+
+  const more = await train("--device", "interpreter", "--resume", model, "--steps", "2");
+  const [second = ""] = filesIn().filter((name) => name !== first);
+  expect(pointsOf(second).toSorted()).toEqual(expected(more).toSorted());
+  expect(pointsOf(second).map(([step]) => step)).toContain(6);
+});
+
+test("a log for TensorBoard is asked for by its name, and is in a folder of its own where none is named", () => {
+  const time = "\\d{4}-\\d\\d-\\d\\dT\\d{6}";
+  expect(eventFolder("tensorboard", join("data", "book.txt"))).toMatch(new RegExp(`^runs.book-${time}$`));
+  expect(eventFolder("tensorboard:a:b", "book.txt")).toBe("a:b");
+  for (const file of ["run.jsonl", "./tensorboard", "tensorboards"])
+    expect(eventFolder(file, "book.txt")).toBeUndefined();
+});
+
+test("without a folder, the log for TensorBoard is in one of its own below runs, and the command says where", async () => {
+  const { code, stdout } = await start(space.path, ["train", "text.txt", ...TINY, "--log", "tensorboard"]);
+  expect(code).toBe(0);
+  const [, path = "", name = ""] =
+    /^log: (runs\/(text-[\dT-]+)\/events.*); see it with: tensorboard --logdir runs$/m.exec(stdout) ?? [];
+  expect(readdirSync(at("runs"))).toEqual([name]);
+  expect(eventsIn(readFileSync(at(path)))[0]?.version).toBe("brain.Event:2");
 });

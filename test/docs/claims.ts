@@ -111,6 +111,19 @@ import { initialize as drawn, interpret as run, model as modelOf, ndarray as arr
 }`,
     },
     {
+      after: "await Promise.all([lines.close(), curves.close()]); // Rejects if something could not be written.",
+      says: "each log has all steps",
+      check: `
+import { readFile } from "node:fs/promises";
+{
+  const logged = (await readFile(join(folder, "run.jsonl"), "utf8")).trim().split("\\n").map((line) => JSON.parse(line));
+  expect(logged).toHaveLength(12);
+  expect(logged.at(-1).step).toBe(trainer.stepCount);
+  const events = await readFile(file);
+  expect(events.toString("latin1").split("gradient norm").length - 1).toBe(12);
+}`,
+    },
+    {
       after: "    slots: {},\n  }),\n};",
       says: "the step is p - lr (g + 0.01 p)",
       check: `

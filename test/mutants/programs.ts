@@ -110,6 +110,54 @@ export const programMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
+    "train/logs/crc32c.ts",
+    ["test/logs/logs.test.ts"],
+    [["the checksum is that of zip files", "0x82f63b78", "0xedb88320"]],
+  ),
+  ...changed(
+    "train/logs/event-file.ts",
+    ["test/logs/logs.test.ts"],
+    [
+      ["the checksum is not masked", "(((check >>> 15) | (check << 17)) + 0xa282ead8)", "check"],
+      ["the length has the checksum of the data", "masked(record.subarray(0, 8))", "masked(data)"],
+      ["a step of 0 is written", "if (step > 0)", "if (step >= 0)"],
+      ["texts have no plugin that shows them", '.string("text")', '.string("")'],
+      ["numbers beyond f32 are refused", "Math.fround(value.number)", "value.number"],
+    ],
+  ),
+  ...changed(
+    "train/logs/sink.ts",
+    ["test/logs/logs.test.ts"],
+    [
+      [
+        "pieces overtake each other",
+        "written = written.then(() => write(bytes));",
+        "written = Promise.resolve(write(bytes));",
+      ],
+      ["a log that is closed is written to", "if (isClosed) throw", "if (!written) throw"],
+      ["a stream that failed stays locked", "await Promise.resolve(end()).catch(() => {});", ""],
+      ["flush waits for nothing", "await written;", ""],
+      ["a stream stays locked", "writer.releaseLock();", ""],
+    ],
+  ),
+  ...changed(
+    "train/logs/tensorboard.ts",
+    ["test/logs/logs.test.ts"],
+    [
+      ["times are in milliseconds", "Date.now() / 1000;", "Date.now();"],
+      ["any step will do", "Number.isSafeInteger(step) && step >= 0", "true"],
+    ],
+  ),
+  ...changed(
+    "cli/event-log.ts",
+    ["test/cli/resume.test.ts"],
+    [
+      ["the held-out loss has no curve", '  valLoss: "loss/held-out",\n', ""],
+      ["runs share a folder", "${basename(data, extname(data))}-${time}", "run"],
+      ["the result is lost", "else writer.text(typeof steps", "else if (run) writer.text(typeof steps"],
+    ],
+  ),
+  ...changed(
     "compiler/graph/options.ts",
     ["test/train/run.test.ts", "test/train/abort.test.ts"],
     [["anything is a signal", '"throwIfAborted" in value', "true"]],

@@ -12,6 +12,7 @@ import * as files from "../../entries/files.ts";
 import * as inspect from "../../entries/inspect.ts";
 import * as jax from "../../entries/jax.ts";
 import * as layers from "../../entries/layers.ts";
+import type * as logs from "../../entries/logs.ts";
 import * as losses from "../../entries/losses.ts";
 import * as networks from "../../entries/networks.ts";
 import * as node from "../../entries/node.ts";
@@ -34,6 +35,7 @@ type Entries = typeof root &
   typeof inspect &
   typeof jax &
   typeof layers &
+  typeof logs &
   typeof losses &
   typeof networks &
   typeof node &
@@ -50,6 +52,7 @@ type Entries = typeof root &
 /** What functions take that are no options: values, and what other functions made. */
 type Data =
   | Uint8Array
+  | logs.ByteSink
   | (Iterable<string> | ArrayLike<number>)
   | (root.Aval | root.NdArray | root.Graph | root.Arena | Initializer)
   | (root.Cell | root.Device | root.Objective | root.Optimizer | Pick<root.Trainer, "step">)

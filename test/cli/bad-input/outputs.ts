@@ -43,6 +43,21 @@ export const outputs: readonly BadInput[] = [
   ],
   ["a log without a name", "train @text.txt --log=", "--log is empty; give the name of a file"],
   [
+    "a log for TensorBoard without a folder",
+    "train @text.txt --log tensorboard:",
+    "--log tensorboard: names no folder; give one after the colon, or no colon",
+  ],
+  [
+    "a log for TensorBoard in a file",
+    "train @text.txt --log tensorboard:@one.txt",
+    "--log tensorboard:one.txt is a file; give the name of a folder",
+  ],
+  [
+    "a log for TensorBoard below a file",
+    "train @text.txt --log tensorboard:@one.txt/run",
+    "--log tensorboard:one.txt/run: a part of the path is not a directory",
+  ],
+  [
     "the input as log",
     "train @text.txt --log @text.txt",
     "--log text.txt is used by this run; give the log another name",
