@@ -43,6 +43,7 @@ const places: Readonly<Record<string, string>> = {
   "docs/architecture.md ts": "test/docs/docs.test.ts",
   "docs/architecture.md formula": "test/docs/docs.test.ts",
   "docs/recipes/store-models.md js": "test/docs/page-example.test.ts",
+  "docs/recipes/train-in-a-page.md js": "test/docs/page-example.test.ts",
   "docs/guide/deploy.md js": "test/docs/page-example.test.ts",
   "docs/guide/compile.md html": "test/examples/compiled-model.test.ts",
   "docs/guide/weights.md python": "test/docs/claims.ts",

@@ -3,10 +3,11 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { encodeModel, savedModel } from "../../entries/files.ts";
+import { decodeModel, encodeModel, savedModel } from "../../entries/files.ts";
 import { initialize, lstm } from "../../index.ts";
 import { vocabularyOf } from "../../train/data/text.ts";
 import { languageModel } from "../../train/networks.ts";
+import { eventsIn } from "../logs/read-events.ts";
 import { launchBrowser } from "../support/browser.ts";
 import { deno } from "../support/deno.ts";
 import { bundle, openPage } from "../support/page.ts";
@@ -64,6 +65,48 @@ test("models are kept in IndexedDB and in OPFS, and read back", async () => {
     })()`);
     expect(kept).toEqual([["cellgrad"], expect.any(Number)]);
     expect((kept as [string[], number])[1]).toBeGreaterThan(2000);
+  } finally {
+    await browser.close();
+  }
+});
+
+test.each([
+  ["when the text ends, in a browser whose streams are no async iterables", false],
+  ["when someone presses Stop", true],
+])("a page trains on a download, logs, and saves its model %s", async (_, isStopped) => {
+  const [example = ""] = blocks(page("docs/recipes/train-in-a-page.md"), "js");
+  const script = await inFolder(async (folder) => {
+    const entry = join(folder, "page.js");
+    writeFileSync(entry, example);
+    return bundle(entry);
+  });
+  const asSafari = isStopped ? "" : "delete ReadableStream.prototype[Symbol.asyncIterator];\n";
+  const text = "she sells sea shells by the sea shore. ".repeat(isStopped ? 200_000 : 20);
+  const browser = await launchBrowser([]);
+  try {
+    const files = { "shells.txt": new TextEncoder().encode(text) };
+    const opened = await openPage(browser, `${asSafari}${script}`, { files });
+    if (isStopped) {
+      await opened.waitForFunction("/^step [2-9]/.test(document.body.textContent)");
+      await opened.click("button");
+    }
+    await opened.waitForFunction("document.body.textContent.includes('saved after')");
+    const steps = Number(/saved after (\d+) steps/.exec((await opened.textContent("body")) ?? "")?.[1]);
+    const kept = (await opened.evaluate(`(async () => {
+      const found = {};
+      for await (const [name, handle] of (await navigator.storage.getDirectory()).entries())
+        found[name] = [...new Uint8Array(await (await handle.getFile()).arrayBuffer())];
+      return found;
+    })()`)) as Record<string, number[]>;
+    const bytesOf = (word: string) =>
+      Uint8Array.from(Object.entries(kept).find(([name]) => name.includes(word))?.[1] ?? []);
+    expect(decodeModel(bytesOf("safetensors"), "shells").training).toEqual({ steps });
+    const points = eventsIn(bytesOf("tfevents")).flatMap(({ step, values }) => values.map(({ tag }) => [step, tag]));
+    const last = Number(points.at(-1)?.[0]);
+    expect(points).toEqual(Array.from({ length: last }, (_, i) => [i + 1, "loss/training"]));
+    // Of the steps in flight when it was stopped, no result was given.
+    if (isStopped) expect([steps - last <= 4, steps < text.length / 64 - 1]).toEqual([true, true]);
+    else expect([last, steps]).toEqual([12, 12]);
   } finally {
     await browser.close();
   }
