@@ -24,7 +24,7 @@ const guide = [
   "layers",
   "models",
 ];
-const more = ["weights", "jax", "deploy", "compile", "speed", "look-inside", "errors"];
+const more = ["weights", "jax", "deploy", "share-a-device", "compile", "speed", "look-inside", "errors"];
 
 /** The title of a page: its first heading. */
 function titleOf(text: string): string {

@@ -45,6 +45,7 @@ const places: Readonly<Record<string, string>> = {
   "docs/recipes/store-models.md js": "test/docs/page-example.test.ts",
   "docs/recipes/train-in-a-page.md js": "test/docs/page-example.test.ts",
   "docs/guide/deploy.md js": "test/docs/page-example.test.ts",
+  "docs/guide/share-a-device.md js": "test/docs/share-a-device.test.ts",
   "docs/guide/compile.md html": "test/examples/compiled-model.test.ts",
   "docs/guide/weights.md python": "test/docs/claims.ts",
   "docs/hosts.md js": "test/docs/docs.test.ts",

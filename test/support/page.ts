@@ -7,11 +7,12 @@ import { newPage } from "./browser.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
-/** The text of a script with all that it imports; "cellgrad" is the source of this clone. */
-export async function bundle(entry: string): Promise<string> {
+/** The text of a script with all that it imports but `external`; "cellgrad" is the source of this clone. */
+export async function bundle(entry: string, external: string[] = []): Promise<string> {
   const { outputFiles } = await build({
     entryPoints: [entry],
     bundle: true,
+    external,
     format: "esm",
     platform: "browser",
     target: "es2022",
