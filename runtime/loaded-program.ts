@@ -11,6 +11,7 @@ import type { GpuContext } from "./context.ts";
 import { DeviceMemoryError } from "./device-errors.ts";
 import { type ScopeErrors, withErrorScopes } from "./error-scopes.ts";
 import { bufferUsage, stagingUsage, storageUsage } from "./gpu-flags.ts";
+import type { GpuGlobal } from "./gpu-types.ts";
 import { InputBuffers } from "./input-buffers.ts";
 import { bytesIn, type Instance, instantiate, offsetsIn } from "./instance.ts";
 import type { KernelTimer } from "./kernel-timer.ts";
@@ -95,10 +96,10 @@ export class LoadedProgram {
    * Encodes a run into an encoder that somebody else submits. Whatever it needs is written before that, by the queue, so all
    * inputs are on the device already: two encodings could not share an upload.
    */
-  encode(encoder: GPUCommandEncoder, inputs: Inputs): (GpuArray | StagedArray)[] {
+  encode(encoder: GpuGlobal<"GPUCommandEncoder">, inputs: Inputs): (GpuArray | StagedArray)[] {
     this.#inputs.checkOnDevice(inputs);
     this.#isEncoded = true;
-    return this.#enqueue(inputs, encoder);
+    return this.#enqueue(inputs, encoder as GPUCommandEncoder);
   }
 
   #enqueue(inputs: Inputs, given: GPUCommandEncoder | undefined): (GpuArray | StagedArray)[] {
