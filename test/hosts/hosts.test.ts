@@ -156,6 +156,10 @@ describe.each(hosts)("$name", ({ name, compiler, adapter, report, notRun }) => {
     expect(found.weights.toString(16)).toBe("c82b8736");
   });
 
+  test("computes on a device of another owner, and leaves it to them", () => {
+    expect(found.shared).toEqual({ run: [10, 1, 2, 3, 4], left: [14, 5, 2, 3, 4], heard: 0 });
+  });
+
   test("accepts empty arrays", () => {
     expect(found.sumsOfNone).toEqual([0, 0]);
   });

@@ -11,6 +11,7 @@ import {
   lstm,
   ndarray,
   normal,
+  openDevice,
   orthogonal,
   ringModulus,
   ringPhase,
@@ -45,6 +46,8 @@ export interface HostReport {
   readonly afterLoss: AfterLoss;
   /** What came of a second device from one adapter: the error's message. */
   readonly secondDevice: string;
+  /** Of a device that somebody else owns: what a run on its buffer gave, what its owner finds in it afterwards, and its errors. */
+  readonly shared: { readonly run: readonly number[]; readonly left: readonly number[]; readonly heard: number };
   /** Why a shader was refused; those that were taken are not listed. */
   readonly refused: Readonly<Record<string, string>>;
   /** The bits of freshly drawn weights, as one number. */
@@ -104,6 +107,7 @@ export async function work(shaders: readonly Shader[]): Promise<HostReport> {
   const heldOutOnNewDevice = await resumed.evaluate(validation);
   another.destroy();
 
+  const shared = await shareDevice();
   const judge = await requestDevice();
   const secondDevice = await requestGpuDevice(judge.host).then(() => "a device", messageOf);
   const refused = await refusalsOf(judge.device, shaders);
@@ -119,6 +123,7 @@ export async function work(shaders: readonly Shader[]): Promise<HostReport> {
     sumsOfNone,
     afterLoss,
     secondDevice,
+    shared,
     refused,
     weights,
   };
@@ -130,6 +135,34 @@ async function sumNoRows(device: Device): Promise<number[]> {
   const none = ndarray([0, 2], []);
   const results = [none, device.upload(none)].flatMap((x) => executable.run({ x }));
   return (await Promise.all(results.map((result) => result.read()))).map(({ data }) => data[0] ?? Number.NaN);
+}
+
+/** A run on the device and the buffer of another owner, who goes on after cellgrad's end. */
+async function shareDevice(): Promise<HostReport["shared"]> {
+  const host = await requestAdapter();
+  const gpuDevice = await host.adapter.requestDevice();
+  let heard = 0;
+  gpuDevice.addEventListener("uncapturederror", () => {
+    heard += 1;
+  });
+  // Usage STORAGE, COPY_SRC and COPY_DST.
+  const buffer = gpuDevice.createBuffer({ size: 16, usage: 0x80 | 0x4 | 0x8 });
+  gpuDevice.queue.writeBuffer(buffer, 0, Float32Array.of(1, 2, 3, 4));
+  const graph = traceGraph("sum", [{ name: "x", dtype: "f32", shape: [4] }], ([x]) => [sum(x as Tensor<"f32">)]);
+  const read = async (): Promise<readonly number[]> => {
+    const device = await openDevice({ gpuDevice });
+    const x = device.wrap(buffer, { shape: [4] });
+    const [result] = (await device.compile(graph)).run({ x });
+    const run = [...((await result?.read())?.data ?? []), ...(await x.read()).data];
+    device.destroy();
+    return run;
+  };
+  const run = await read();
+  gpuDevice.queue.writeBuffer(buffer, 0, Float32Array.of(5));
+  const left = await read();
+  gpuDevice.destroy();
+  host.release();
+  return { run, left, heard };
 }
 
 async function loseInMidStep(device: Device, trainer: Trainer): Promise<AfterLoss> {
