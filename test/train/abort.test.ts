@@ -139,12 +139,14 @@ describe.each(devices)("$name", ({ open }) => {
   test("compiling rejects, and what is compiled too late is freed", async () => {
     const parameters = initialize(series.specs, 1);
     const opened = { compiled: 0, destroyed: 0 };
+    let stop = new AbortController();
     const counting: Device = {
       ...device,
       compile: async (...given) => {
         const executable = await device.compile(...given);
         opened.compiled += 1;
-        await new Promise((resolve) => setTimeout(resolve, 5));
+        stop.abort(reason);
+        await new Promise((resolve) => setTimeout(resolve, 0));
         const destroy = () => {
           opened.destroyed += 1;
           executable.destroy();
@@ -152,11 +154,15 @@ describe.each(devices)("$name", ({ open }) => {
         return { ...executable, destroy };
       },
     };
-    await aborted((signal) => createTrainer(counting, series, { signal }));
-    await aborted((signal) => createPredictor(counting, series, parameters, { signal }));
-    await aborted((signal) => createStream(counting, series, parameters, { signal }));
-    await new Promise((resolve) => setTimeout(resolve, 30));
-    expect(opened).toEqual({ compiled: 3, destroyed: 3 });
+    for (const create of [
+      (signal: AbortSignal) => createTrainer(counting, series, { signal }),
+      (signal: AbortSignal) => createPredictor(counting, series, parameters, { signal }),
+      (signal: AbortSignal) => createStream(counting, series, parameters, { signal }),
+    ]) {
+      stop = new AbortController();
+      await expect(create(stop.signal)).rejects.toBe(reason);
+    }
+    await expect.poll(() => opened).toEqual({ compiled: 3, destroyed: 3 });
     await expect(createTrainer(counting, series, { signal: before })).rejects.toBe(reason);
     expect(opened.compiled).toBe(3);
   });

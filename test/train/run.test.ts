@@ -165,7 +165,11 @@ describe.each(devices)("$name", ({ open }) => {
     await fresh();
     const endless = { [Symbol.iterator]: () => batches(1)[Symbol.iterator]() };
     const stop = new AbortController();
-    setTimeout(() => stop.abort(), 5);
+    const step = trainer.step;
+    trainer.step = (batch) => {
+      if (trainer.stepCount === 0) setTimeout(() => stop.abort(), 0);
+      return step.call(trainer, batch);
+    };
     await expect(all(trainer.run(endless, { steps: 5000, signal: stop.signal }))).rejects.toMatchObject({
       name: "AbortError",
     });

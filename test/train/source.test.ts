@@ -11,12 +11,16 @@ import { lineOf, lineOfPromise, whatever } from "../support/refused.ts";
 
 const numbers = [1, 2, 3, 4, 5];
 
-/** A stream of the numbers, which says why it was cancelled. */
-function streamed<T>(values: readonly T[]): { readonly stream: ReadableStream<T>; readonly cancelled: unknown[] } {
+/** A stream of values, which says why it was cancelled; `onPull` gets the number of values that are left. */
+function streamed<T>(
+  values: readonly T[],
+  onPull: (left: number) => void = () => {},
+): { readonly stream: ReadableStream<T>; readonly cancelled: unknown[] } {
   const [left, cancelled] = [[...values], [] as unknown[]];
   const stream = new ReadableStream<T>(
     {
       pull: (controller) => {
+        onPull(left.length);
         const next = left.shift();
         if (next === undefined) controller.close();
         else controller.enqueue(next);
@@ -156,10 +160,10 @@ describe("a trainer", () => {
     expect(await trainer.evaluate(ofSafari(streamed(batches).stream))).toBe(expected);
     const stop = new AbortController();
     const reason = new Error("enough");
-    const { stream, cancelled } = streamed(batches);
-    const evaluating = trainer.evaluate(stream, { signal: stop.signal });
-    setTimeout(() => stop.abort(reason), 0);
-    await expect(evaluating).rejects.toBe(reason);
+    const { stream, cancelled } = streamed(batches, (left) => {
+      if (left === 3) stop.abort(reason);
+    });
+    await expect(trainer.evaluate(stream, { signal: stop.signal })).rejects.toBe(reason);
     expect([cancelled, stream.locked]).toEqual([[reason], false]);
     expect(await trainer.evaluate(batches)).toBe(expected);
   });
