@@ -3,6 +3,7 @@
  * the run when the loss no longer improves. Early stopping: Prechelt 1998, "Early stopping - but when?".
  */
 import type { NdArray } from "../compiler/graph/ndarray.ts";
+import type { AbortOptions } from "../train/abort.ts";
 import type { Batch } from "../train/data/batches.ts";
 import type { BatchStream, StreamedBatches } from "../train/data/pieces.ts";
 import { isFiniteInF32 } from "../train/files/finite-model.ts";
@@ -11,14 +12,21 @@ import type { Trainer } from "../train/trainer.ts";
 
 /**
  * The mean loss on the first `most` held-out batches, or on all of them if `most` is 0; undefined if the data is too short
- * to hold any out.
+ * to hold any out, or if the signal aborts.
  */
 export async function heldOutLoss(
-  trainer: { readonly evaluate: (batches: AsyncIterable<Batch>) => Promise<number> },
+  trainer: { readonly evaluate: (batches: AsyncIterable<Batch>, options: AbortOptions) => Promise<number> },
   { validation }: StreamedBatches,
   most: number,
+  signal?: AbortSignal,
 ): Promise<number | undefined> {
-  return validation.count === 0 ? undefined : trainer.evaluate(firstOf(validation, measuredBatches(validation, most)));
+  if (validation.count === 0) return undefined;
+  try {
+    return await trainer.evaluate(firstOf(validation, measuredBatches(validation, most)), { signal });
+  } catch (error) {
+    if (signal?.aborted) return undefined;
+    throw error;
+  }
 }
 
 /** How many batches one measurement reads. */

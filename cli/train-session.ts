@@ -85,7 +85,8 @@ export async function trainSession(options: SessionOptions): Promise<SessionResu
     if (resumed !== undefined) trainer.restore(resumed.checkpoint);
     const heldOut = measuring && new HeldOut(trainer, setup.batches, measuring, learningRate);
     if (resumed !== undefined) heldOut?.resume(resumed.run.losses, resumed.parameters);
-    const before = resumed === undefined ? await heldOutLoss(trainer, setup.batches, evalBatches) : undefined;
+    const { signal } = interrupt;
+    const before = resumed === undefined ? await heldOutLoss(trainer, setup.batches, evalBatches, signal) : undefined;
     const saves = interimSaves(trainer, options, heldOut);
     const made = await steps(trainer, options, heldOut, saves, () => interrupt.requested);
     const savedStep = saves?.savedStep ?? 0;

@@ -291,6 +291,21 @@ test("Ctrl-C stops training, saves the model and says so", async () => {
   expect((await run("sample", space.file("m.safetensors"), "--device", "interpreter", "--length", "5")).code).toBe(0);
 });
 
+test("Ctrl-C before the first step ends the measurement of the held-out loss too", async () => {
+  space.write("long.txt", TEXT.repeat(100));
+  const listeners = process.listenerCount("SIGINT");
+  const watch = setInterval(() => {
+    if (process.listenerCount("SIGINT") === listeners) return;
+    clearInterval(watch);
+    process.emit("SIGINT");
+  }, 1);
+  const { code, stdout, stderr } = await run("train", space.file("long.txt"), ...TINY, "--eval-batches", "0", "--json");
+  expect({ code, stderr }).toEqual({ code: 130, stderr: "cellgrad: interrupted, before the first step was done\n" });
+  expect(jsonLines(stdout)).toEqual([
+    expect.objectContaining({ done: true, steps: 0, valLossBefore: null, interrupted: true }),
+  ]);
+});
+
 test("without --out nothing is written, with a note before training", async () => {
   const before = space.list();
   const { stdout } = await run("train", space.file("text.txt"), ...TINY);

@@ -149,6 +149,11 @@ export const programMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
+    "cli/train-session.ts",
+    ["test/cli/train.test.ts"],
+    [["Ctrl-C waits for the first measurement", "setup.batches, evalBatches, signal)", "setup.batches, evalBatches)"]],
+  ),
+  ...changed(
     "cli/event-log.ts",
     ["test/cli/resume.test.ts"],
     [
