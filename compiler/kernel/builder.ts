@@ -331,7 +331,8 @@ export class KernelBuilder extends Expressions {
   #boundSum(index: Index): Expr {
     const isLast = ({ expr }: Index) => this.#constantsLast && expr.kind === "literal";
     const order = (term: Index) => (isLast(term) ? Number.MAX_SAFE_INTEGER : term.expr.depth);
-    const [first, ...rest] = termsOf(index).sort((a, b) => order(a) - order(b));
+    const terms = this.#constantsLast ? this.#spread(index) : termsOf(index);
+    const [first, ...rest] = terms.sort((a, b) => order(a) - order(b));
     if (first === undefined) return index.expr;
     let total = this.bound(first);
     for (const term of rest) {
@@ -339,6 +340,14 @@ export class KernelBuilder extends Expressions {
       total = this.bind(`index ${value.id}`, value, Math.max(total.depth, term.expr.depth));
     }
     return total;
+  }
+
+  /** The terms of a sum, those of multiples of sums too: what of them is known outside of a loop is computed there. */
+  #spread(index: Index): Index[] {
+    const { form } = index;
+    if (form.kind === "add") return [...this.#spread(form.a), ...this.#spread(form.b)];
+    if (form.kind !== "mul" || form.a.form.kind !== "add" || form.b.form.kind !== "size") return [index];
+    return this.#spread(form.a).map((term) => this.index.mul(term, form.b));
   }
 
   /** How many steps the loop at `nesting` (0 is the outermost) has done before the current one. */

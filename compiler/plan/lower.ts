@@ -189,7 +189,7 @@ function lowerWith(plan: GraphPlan, options: LowerOptions, copied: ReadonlySet<N
   });
   const target = options.target ?? "gpu";
   const storesHalves = options.halves ?? target !== "cpu";
-  const memory = new Memory(inputs.length, elementsOf(options), keepsSmall);
+  const memory = new Memory(inputs.length, elementsOf(options), keepsSmall, target === "gpu");
   const locations = donationPlaces(plan, copied);
   const homes = new Map<NodeId, Location>();
   const copies = [...copied].map((id): Copy => {

@@ -4,7 +4,7 @@
  * interpreter in the evaluator, where a race, a read past the end or a sum of nothing is a fault; some on a device.
  */
 import { afterAll, describe, expect, test } from "vitest";
-import type { Dim, Shape } from "../../compiler/graph/dim.ts";
+import { type Dim, dimCoefficient, type Shape } from "../../compiler/graph/dim.ts";
 import { at } from "../../compiler/graph/errors.ts";
 import type { Graph } from "../../compiler/graph/graph.ts";
 import { dot } from "../../compiler/ops/contractions.ts";
@@ -22,6 +22,7 @@ import { evaluateProgram } from "../../compiler/plan/evaluate-program.ts";
 import type { LowerOptions } from "../../compiler/plan/lowering.ts";
 import { planProgram } from "../../compiler/plan-program.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
+import { kernelText } from "../../shaders/kernel.ts";
 import { farthest, inputsOf, named } from "../kernels/inputs.ts";
 import { ProgramRunner } from "../support/programs.ts";
 
@@ -117,6 +118,27 @@ describe.each([
         [700, 24],
       ],
       ([a, b, u, v]) => [mul(add(dot(a as Float, u as Float), dot(b as Float, v as Float)), 0.1)],
+    );
+    expect(errorOf(graph, {}, options)).toBeLessThan(1e-5);
+  });
+
+  // Whole and cut blocks, an odd and an even number of them, of 8 and of 16 steps.
+  test.each([24, 32, 40, 48, 64, 70, 80, 90])("short loops over several left operands, a depth of %i", (depth) => {
+    const graph = graphOf(
+      [
+        [20, depth],
+        [20, depth],
+        [depth, 20],
+        [depth, 24],
+        [24, depth],
+        [24, depth],
+      ],
+      ([a, b, c, u, v, w]) => [
+        add(
+          add(dot(a as Float, u as Float), dot(b as Float, v as Float, { transposeB: true })),
+          dot(c as Float, w as Float, { transposeA: true, transposeB: true }),
+        ),
+      ],
     );
     expect(errorOf(graph, {}, options)).toBeLessThan(1e-5);
   });
@@ -248,6 +270,38 @@ describe("stages of one size", () => {
     const [dispatch] = program.steps;
     expect(dispatch?.kind === "dispatch" && dispatch.grid).toHaveLength(1);
     expect(errorOf(graph, {}, options)).toBeLessThan(1e-5);
+  });
+});
+
+describe("operands lie and are read in whole vectors", () => {
+  // An odd number of values for each row of the batch comes first in memory.
+  const graph = graphOf(
+    [
+      ["T", "B", 64],
+      [64, 64],
+      [64, 64],
+    ],
+    ([x, u, v]) => {
+      const hidden = tanh(dot(flat(x as Float), u as Float));
+      return [sum(hidden, [1]), dot(tanh(hidden), v as Float)];
+    },
+  );
+
+  test("every value begins at a multiple of four, at any sizes, on a GPU", () => {
+    const offsetsOf = (target: "gpu" | "cpu") =>
+      planProgram(graph, { target, registers: many }).outputs.map(({ location }) =>
+        location.offset.map(dimCoefficient),
+      );
+    const isAligned = (offsets: readonly number[]) => offsets.every((offset) => offset % 4 === 0);
+    expect(offsetsOf("gpu").every(isAligned)).toBe(true);
+    expect(offsetsOf("cpu").every(isAligned)).toBe(false);
+  });
+
+  test("and is read from there on: four neighbours are constants away from a multiple of four", () => {
+    // In the kernel of the second product: where its left operand begins, and where its result does.
+    const startsIn = (text: string) => new Set(text.match(/sizes\.at\d+ \* 4u/g)).size;
+    const { kernels } = planProgram(graph, { ...gpu, registers: many });
+    expect(Math.max(...kernels.map(({ code }) => startsIn(kernelText(code))))).toBe(2);
   });
 });
 

@@ -260,7 +260,7 @@ export const kernelMutants: readonly Mutant[] = [
       ],
       [
         "all values lie at the start of their buffer",
-        "return this.index.add(index, this.index.of(this.uniform(location.offset)));",
+        "return this.index.add(index, this.startAt(location.offset));",
         "return index;",
       ],
     ],

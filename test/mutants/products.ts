@@ -25,33 +25,85 @@ export const productMutants: readonly Mutant[] = [
     [["workgroups share the first chunk", "writer.rem(group, number(chunks))", "number(0)"]],
   ),
   ...changed(
-    "compiler/plan/emit/block-products.ts",
+    "compiler/plan/emit/block-fetching.ts",
     [inBlocks],
     [
       [
         "past the depth the last element counts again",
-        "w.select(w.less(w.add(start, expr), end), vector,",
-        "w.select(w.bool(true), vector,",
+        "w.select(isBelow(at(steps, 0)), w.vector(values),",
+        "w.select(w.bool(true), w.vector(values),",
       ],
       [
+        "past the depth the last element of a vector counts again",
+        "w.select(isBelow(at(steps, e)), value, zero)",
+        "w.select(isBelow(at(steps, 0)), value, zero)",
+      ],
+      ["operands are read along the rows, however they lie", "panel.depthFirst ? [own, k] : [k, own]", "[k, own]"],
+      ["vectors are read element by element", "w.inVectors(() => panels.map(read))", "panels.map(read)"],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/emit/block-products.ts",
+    [inBlocks],
+    [
+      [
         "the left operand as if it were transposed",
-        "panel(0, left, !transposed, rows)",
-        "panel(0, left, transposed, rows)",
+        "panel(0, left, !transposed, ofRows)",
+        "panel(0, left, transposed, ofRows)",
       ],
       [
         "the right operand as if it were transposed",
-        "panel(i + 1, right, depthFirst, columns)",
-        "panel(i + 1, right, !depthFirst, columns)",
+        "panel(i + 1, right, depthFirst, ofColumns)",
+        "panel(i + 1, right, !depthFirst, ofColumns)",
       ],
-      ["a block after the last is multiplied", "else w.if(w.less(one, turns), second);", "else second();"],
-      ["the rest of the depth is left out", "w.if(w.less(rest, end), last);", ""],
+      ["an odd block is left out", "w.if(w.equal(w.rem(turns, two), w.u32(1)), () => multiply(0));", "{}"],
+      ["an odd block of a known depth is left out", "else if (known % 2 === 1) {", "else if (known < 0) {"],
+      ["the rest of the depth is left out", "if (!isWhole) rest();", ""],
       [
         "the next block replaces the one that is multiplied",
-        "this.#store(panels, 1, next);",
-        "this.#store(panels, 0, next);",
+        "this.#fetching.store(panels, 1, one)",
+        "this.#fetching.store(panels, 0, one)",
       ],
-      ["lanes of a tile read the same part of the depth", "w.mul(this.#place.slice, w.u32(stride))", "w.u32(0)"],
-      ["any number of right operands fits in memory", "return Math.min(4, ", "return Math.max(4, "],
+      [
+        "the first step of a block is that of the block before",
+        "this.#operands(panels, buffer === 0 ? 1 : 0, 0)",
+        "this.#operands(panels, buffer, 0)",
+      ],
+      [
+        "the first block of a phase is that of the phase before",
+        "const panels = this.#panelsOf(phase);\n    const zeros",
+        "const panels = this.#panelsOf({ ...phase, left: phase.left - 1 });\n    const zeros",
+      ],
+      [
+        "a loop of three blocks multiplies the second twice",
+        "if (isOnce) this.#fetching.store(panels, 0, fetch(startOf(last)));",
+        "",
+      ],
+      ["any number of right operands fits in memory", "panelBytes(shape, rights) <= workgroupBytes", "rights > 3"],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/emit/block-panels.ts",
+    [inBlocks],
+    [
+      ["lanes of a tile read the same part of the depth", "w.mul(this.#slice, w.u32(sliceStride))", "w.u32(0)"],
+      [
+        "vectors along the depth have the numbers of its first step",
+        "at(vectors, i), Number(step))",
+        "at(vectors, i), 0)",
+      ],
+      ["rows of a group are one row", "this.#within(side, first, pass * perPass)", "this.#within(side, first, 0)"],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/memory/slabs.ts",
+    [inBlocks],
+    [
+      [
+        "values begin anywhere",
+        'typeof size === "number" || this.#alignsAll ? aligned(size) : size',
+        'typeof size === "number" ? aligned(size) : size',
+      ],
     ],
   ),
   ...changed(
@@ -65,7 +117,16 @@ export const productMutants: readonly Mutant[] = [
         'const isWhole = typeof n === "number" && n % 4 === 0;',
         "const isWhole = true;",
       ],
-      ["the last lane of a tile has its sum", "sum = writer.add(sum, part(s));", "sum = part(s);"],
+      [
+        "the last lane of a tile has its sum",
+        "reduce<Expr>((total, part) => writer.add(total, part),",
+        "reduce<Expr>((_, part) => part,",
+      ],
+      [
+        "exchanged rows lie in one slot",
+        "writer.storeInSlot(memory, number(slot),",
+        "writer.storeInSlot(memory, number(0),",
+      ],
     ],
   ),
   ...changed(

@@ -2,7 +2,7 @@
 
 import { at } from "../../graph/errors.ts";
 import type { Index } from "../../kernel/index-arithmetic.ts";
-import type { Expr, Variable } from "../../kernel/ir.ts";
+import type { Expr, LocalArray, Variable } from "../../kernel/ir.ts";
 import type { BlockPlace } from "./block-products.ts";
 import { type BlockShape, blockLanes, columnsOf, rowsOf } from "./block-shape.ts";
 import type { PlacedBuilder } from "./placed-builder.ts";
@@ -17,33 +17,48 @@ export function startTile(writer: PlacedBuilder, { rows, columns }: BlockShape):
   return Array.from({ length: (rows * columns) / 4 }, () => startVector(writer));
 }
 
+/** Slots of workgroup memory, in each of which lanes exchange some rows of their tiles. */
+const slots = 2;
+
 /**
  * The sums over the lanes that share a tile, in the order of the lanes: each of them gets the rows of the tile whose
- * number leaves its own when divided by `slices`.
+ * number leaves its own when divided by `slices`. `memory` has two slots, which nothing else needs any more.
  */
 export function joinSlices(
   writer: PlacedBuilder,
   { rows, columns, slices, rowLanes, columnLanes }: BlockShape,
-  { laneRow, laneColumn, slice }: BlockPlace,
+  { laneRow, laneColumn, slice, lane }: BlockPlace,
   tile: readonly Expr[],
+  memory: LocalArray,
 ): readonly Expr[] {
   if (slices === 1) return tile;
   const [across, perSlice] = [columns / 4, rowLanes * columnLanes];
-  const exchange = writer.sharedArray("f32x4", blockLanes, slices);
-  const within = writer.add(writer.mul(laneRow, writer.u32(columnLanes)), laneColumn);
+  const number = (value: number) => writer.u32(value);
+  const within = writer.add(writer.mul(laneRow, number(columnLanes)), laneColumn);
+  const own = writer.let(writer.fresh("own"), writer.add(writer.mul(slice, number(blockLanes)), within));
+  // In turn, as many as fit: the lanes wait for each other between storing and adding.
+  const turns = Array.from({ length: (rows / slices) * across }, (_, i) => i);
   const joined: Expr[] = [];
-  for (let group = 0; group < rows / slices; group++)
-    for (let c = 0; c < across; c++) {
-      writer.stage(() => {
-        for (let row = 0; row < slices; row++)
-          writer.storeInSlot(exchange, writer.u32(row), writer.lane, at(tile, (group * slices + row) * across + c));
-      });
-      const part = (s: number): Expr =>
-        writer.let(writer.fresh("part"), writer.load(exchange, writer.add(within, writer.u32(s * perSlice)), slice));
-      let sum = part(0);
-      for (let s = 1; s < slices; s++) sum = writer.add(sum, part(s));
+  for (let first = 0; first < turns.length; first += slots) {
+    const some = turns.slice(first, first + slots);
+    writer.stage(() => {
+      for (const [slot, turn] of some.entries())
+        for (let row = 0; row < slices; row++) {
+          const vector = (Math.floor(turn / across) * slices + row) * across + (turn % across);
+          writer.storeInSlot(memory, number(slot), writer.add(lane, number(row * blockLanes)), at(tile, vector));
+        }
+    });
+    const parts = some.map((_, slot) =>
+      Array.from({ length: slices }, (_, s) => {
+        const part = writer.load(memory, writer.add(own, number(s * perSlice)), number(slot));
+        return writer.let(writer.fresh("part"), part);
+      }),
+    );
+    for (const each of parts) {
+      const sum = each.slice(1).reduce<Expr>((total, part) => writer.add(total, part), at(each, 0));
       joined.push(writer.let(writer.fresh("joined"), sum));
     }
+  }
   return joined;
 }
 
@@ -82,7 +97,7 @@ export function overTile(
     });
     const isWhole = typeof n === "number" && n % 4 === 0;
     const all = () => {
-      if (isWhole) body(p, index.of(row, m), [0, 1, 2, 3].map(column));
+      if (isWhole) writer.inVectors(() => body(p, index.of(row, m), [0, 1, 2, 3].map(column)));
       else
         for (const i of [0, 1, 2, 3])
           writer.if(writer.less(writer.add(first, number(i)), writer.size(n)), () =>

@@ -10,6 +10,7 @@ import type { Expr } from "../../kernel/ir.ts";
 import type { GridPart } from "../program.ts";
 import type { Accumulator } from "../stages/accumulators.ts";
 import { loopExtentsOf } from "../stages/loops.ts";
+import type { Fetched } from "./block-fetching.ts";
 import { BlockLoop, type BlockPlace, mostProductsOf, type Phase, type PhaseProduct } from "./block-products.ts";
 import {
   type BlockShape,
@@ -123,9 +124,11 @@ export function placeOf(
   chunks: number,
 ): { readonly place: BlockPlace; readonly chunk: Expr } {
   const { writer } = emitter;
-  const { index, group, lane } = writer;
+  const { index, group } = writer;
   const { batch, m, n } = matrixOf(nodeAt(region.graph, at(stage.loops, 0)));
   const number = (value: number) => writer.u32(value);
+  // In one of several parts, the lane is a parameter, of which a compiler of WGSL knows no bound.
+  const lane = writer.let("own", writer.rem(writer.lane, number(blockLanes)));
   const side = rowsOf(shape);
   const rowBlocks = writer.let("rowBlocks", writer.div(writer.add(writer.size(m), number(side - 1)), number(side)));
   const perRow = number(columnBlocks(n, shape));
@@ -144,7 +147,7 @@ export function placeOf(
   const slice = slices === 1 ? number(0) : writer.let("slice", writer.div(lane, number(perSlice)));
   const laneRow = writer.let("laneRow", writer.div(within, number(columnLanes)));
   const laneColumn = writer.let("laneColumn", writer.rem(within, number(columnLanes)));
-  return { place: { outer, m, n, row0, column0, laneRow, laneColumn, slice }, chunk };
+  return { place: { outer, m, n, row0, column0, laneRow, laneColumn, slice, lane }, chunk };
 }
 
 function emitBlocks({ emitter, region, stage, tiles, store }: Emission, shape: BlockShape): void {
@@ -154,19 +157,23 @@ function emitBlocks({ emitter, region, stage, tiles, store }: Emission, shape: B
   const loop = new BlockLoop(emitter, region, shape, place);
   const depth = at(loopExtentsOf(region, at(stage.loops, 0)), 0);
   const isWhole = typeof depth === "number" && depth % depthOf(shape) === 0;
-  for (const { phase, added } of phasesOf(region, stage.accumulators, shape)) {
+  const phases = phasesOf(region, stage.accumulators, shape);
+  const whole = { depth, first: writer.u32(0), end: writer.size(depth), isWhole };
+  let ahead: Fetched | undefined;
+  for (const [i, { phase, added }] of phases.entries()) {
     const running = new RunningSums(
       writer,
       added.map((sum) => ({ registers: at(sums, sum), startPart: () => startVector(writer) })),
     );
-    const write = (first: Expr, end: Expr) => loop.write(phase, { depth, first, end, isWhole }, running);
     // Lanes that share a tile each add up their own part of the depth.
     if (isLong({ count: boundOf(depth, tiles.outside), stride: shape.slices }))
-      overBlocks(writer, { start: writer.u32(0), count: depth, stride: shape.slices }, running, write);
-    else write(writer.u32(0), writer.size(depth));
+      overBlocks(writer, { start: whole.first, count: depth, stride: shape.slices }, running, (first, end) => {
+        loop.write(phase, { ...whole, first, end }, running);
+      });
+    else ahead = loop.write(phase, whole, running, { ahead, after: phases[i + 1]?.phase });
   }
   const arrays = stage.accumulators.map(({ result }, i) => {
-    const tile = joinSlices(writer, shape, place, at(sums, i));
+    const tile = joinSlices(writer, shape, place, at(sums, i), loop.memory);
     return { result, array: writer.registers(writer.fresh("sums"), "f32x4", tile) };
   });
   const { shape: extents } = matrixOf(nodeAt(region.graph, at(stage.loops, 0)));

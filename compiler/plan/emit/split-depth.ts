@@ -71,7 +71,11 @@ function emitChunk(
     const registers = startTile(writer, shape);
     const running = new RunningSums(writer, [{ registers }]);
     if (only !== undefined) loop.write(only.phase, { depth, first, end: last, isWhole }, running);
-    const tile = writer.registers(writer.fresh("sums"), "f32x4", joinSlices(writer, shape, place, registers));
+    const tile = writer.registers(
+      writer.fresh("sums"),
+      "f32x4",
+      joinSlices(writer, shape, place, registers, loop.memory),
+    );
     overTile(writer, shape, place, (p, row, columns) => {
       const vector = writer.let(writer.fresh("sum"), writer.load(tile, p));
       const results = columns.map(({ column, component }) => {

@@ -114,7 +114,7 @@ export class Emitter {
     const whole = at(node.operands, 0);
     const { op } = nodeAt(region.graph, whole);
     if (op !== "input" && op !== "roundToHalf") return undefined;
-    const start = this.writer.index.of(this.writer.uniform([node.attrs.start]));
+    const start = this.writer.startAt([node.attrs.start]);
     return this.value(region, whole, [this.writer.index.add(at(index, 0), start)]);
   }
 

@@ -5,7 +5,7 @@
  *
  * A slab is one buffer. Where a device bounds the size of a buffer, values that do not fit go to another slab.
  */
-import { addDims, type Dim } from "../../graph/dim.ts";
+import { addDims, type Dim, dimCoefficient, dimFactors, mulDims } from "../../graph/dim.ts";
 import { type Storage, type StorageForm, storages } from "../../graph/storage.ts";
 import type { BufferSpec, Location, Size } from "../program.ts";
 import { TooLargeError } from "./too-large.ts";
@@ -19,7 +19,7 @@ interface Slot {
 /** `busyUntil` of a slot that is not in use. */
 const unused = Number.NEGATIVE_INFINITY;
 
-/** Known sizes are rounded up to a multiple of this many elements. */
+/** Known sizes are rounded up to a multiple of this many elements, on a GPU those too that are known at run time. */
 const alignment = 4;
 
 class Slab {
@@ -33,12 +33,14 @@ class Slab {
   /** The part of it that is known. */
   #known = 0;
   readonly #most: number;
+  readonly #alignsAll: boolean;
 
-  constructor(name: string, form: StorageForm, buffer: number, most: number) {
+  constructor(name: string, form: StorageForm, buffer: number, most: number, alignsAll: boolean) {
     this.name = name;
     this.form = form;
     this.buffer = buffer;
     this.#most = most;
+    this.#alignsAll = alignsAll;
   }
 
   get size(): Size {
@@ -71,8 +73,9 @@ class Slab {
     }
     const offset = this.#size;
     this.#slots.set(key, [...slots, { offset, busyUntil: until }]);
-    this.#size = sum([...offset, aligned(size), aligned(margin)]);
-    this.#known += knownSize(aligned(size)) + Number(aligned(margin));
+    const whole = typeof size === "number" || this.#alignsAll ? aligned(size) : size;
+    this.#size = sum([...offset, whole, aligned(margin)]);
+    this.#known += knownSize(whole) + Number(aligned(margin));
     return { buffer: this.buffer, offset, size: [size] };
   }
 }
@@ -89,9 +92,11 @@ function knownSize(size: Dim): number {
   return typeof size === "number" ? size : 0;
 }
 
-/** Rounds known sizes up. */
+/** Rounds the known part of a size up. */
 function aligned(size: Dim): Dim {
-  return typeof size === "number" ? Math.ceil(size / alignment) * alignment : size;
+  const known = dimCoefficient(size);
+  const rounded = Math.ceil(known / alignment) * alignment;
+  return known === rounded ? size : dimFactors(size).reduce<Dim>(mulDims, rounded);
 }
 
 /** Adds up like terms; the empty sum is 0. */
@@ -120,23 +125,32 @@ export class Memory {
   readonly #firstBuffer: number;
   readonly #most: number;
   readonly #keepsSmall: boolean;
+  readonly #alignsAll: boolean;
   #choices = 0;
 
   /**
    * `most` is the largest number of elements of one buffer; sizes that are not known yet do not count. With `keepsSmall`, the
-   * first slab of each kind is for small values only: kernels read many of them, and can bind few buffers.
+   * first slab of each kind is for small values only: kernels read many of them, and can bind few buffers. With
+   * `alignsAll`, every value begins at a multiple of four elements at any sizes, so that it can be read in vectors.
    */
-  constructor(firstBuffer: number, most = Number.POSITIVE_INFINITY, keepsSmall = false) {
+  constructor(firstBuffer: number, most = Number.POSITIVE_INFINITY, keepsSmall = false, alignsAll = false) {
     this.#firstBuffer = firstBuffer;
     this.#most = most;
     this.#keepsSmall = keepsSmall;
+    this.#alignsAll = alignsAll;
     for (const [name, storage] of first) this.#add(slabKey(storage, "work"), name, storage);
   }
 
   #add(key: string, name: string, storage: Storage): Slab {
     const pages = this.#pages.get(key) ?? [];
     const suffix = pages.length === 0 ? "" : `/page ${pages.length}`;
-    const slab = new Slab(`${name}${suffix}`, storages[storage], this.#firstBuffer + this.#slabs.length, this.#most);
+    const slab = new Slab(
+      `${name}${suffix}`,
+      storages[storage],
+      this.#firstBuffer + this.#slabs.length,
+      this.#most,
+      this.#alignsAll,
+    );
     this.#slabs.push(slab);
     this.#pages.set(key, [...pages, slab]);
     return slab;
