@@ -55,6 +55,7 @@ export const benchMutants: readonly Mutant[] = [
       ["a comparison of data fails", "const result = [execLow & ~low, execHigh & ~high];", "const result = [0, 0];"],
       ["lanes have their own operands always", "if (modifiers.length > 0) return undefined;", ""],
       ["data is known", "} else if (!wave.isKnown(index)) low = high = 0;", "}"],
+      ["registers that change places keep what they had", "[one, second],", "[one, first],"],
     ],
   ),
   ...changed(

@@ -76,7 +76,7 @@ export function classOf(op: string): Class {
 /** Those that write no register that they name. */
 const writesNone = /^(s_cmp|s_bitcmp|s_(c?branch)|v_cmpx|s_set)/;
 /** Those whose result is also an operand. */
-const accumulates = /^(v_fmac|v_mac|v_pk_fmac|v_dot\dc|s_addk|s_mulk|s_bitset|s_cmov)/;
+const accumulates = /^(v_swap|v_fmac|v_mac|v_pk_fmac|v_dot\dc|s_addk|s_mulk|s_bitset|s_cmov)/;
 
 function accessesOf(op: string, kind: Class, places: readonly Place[]) {
   const special = (index: number, count: number): Place => ({
@@ -88,7 +88,7 @@ function accessesOf(op: string, kind: Class, places: readonly Place[]) {
     const reads = [...places, ...(kind === "branch" ? implied : [])];
     return { reads, writes: op.startsWith("v_cmpx") ? [exec] : /^s_(cmp|bitcmp)/.test(op) ? [scc] : [] };
   }
-  const results = /_co_|^v_(mad_[ui]64|div_scale)/.test(op) ? 2 : 1;
+  const results = /_co_|^v_(swap|mad_[ui]64|div_scale)/.test(op) ? 2 : 1;
   const writes = places.slice(0, results);
   const reads = accumulates.test(op) ? places : places.slice(results);
   if (op.includes("saveexec")) return { reads: [...reads, exec], writes: [...writes, exec, scc] };

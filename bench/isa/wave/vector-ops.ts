@@ -83,8 +83,28 @@ export function vectorAction(decoded: Decoded): Action | undefined {
     return (wave) => {
       for (let i = 0; i < to.count; i++) write(wave, to.index + i, [], () => 0);
     };
+  if (op === "v_swap_b32" && b !== undefined) return swap(a, b);
   const compute = integers[op];
   return compute === undefined ? undefined : (wave) => write(wave, to.index, reads, compute);
+}
+
+function swap({ index: one }: Place, { index: other }: Place): Action {
+  return (wave) => {
+    const factsOf = (index: number) => ({
+      values: wave.v.slice(index * lanes, (index + 1) * lanes),
+      known: [wave.vKnownLow[index] ?? 0, wave.vKnownHigh[index] ?? 0] as const,
+      shape: [wave.vShapeLow[index] ?? 0, wave.vShapeHigh[index] ?? 0] as const,
+    });
+    const [first, second] = [factsOf(one), factsOf(other)];
+    for (const [index, { values, known, shape }] of [
+      [one, second],
+      [other, first],
+    ] as const) {
+      for (let lane = 0; lane < lanes; lane++)
+        if (isSet(wave.execLow, wave.execHigh, lane)) wave.v[index * lanes + lane] = values[lane] ?? 0;
+      wave.setKnown(index, known, shape);
+    }
+  };
 }
 
 /** Sets the active lanes of a register to a function of its operands, where these are known. */

@@ -174,6 +174,17 @@ test("an index that all lanes share need not be known to tell the lines, lanes' 
   );
 });
 
+test("vector registers that change places keep what is known of each", () => {
+  const lines = (index: string) =>
+    run(
+      `s_load_dwordx4 s[4:7], s[2:3], null; v_lshlrev_b32_e32 v1, 7, v0; v_lshlrev_b32_e32 v4, 2, v0
+       buffer_load_dword v2, off, s[4:7], 0; v_swap_b32 v1, v4; v_swap_b32 v2, v1; buffer_load_dword v3, ${index}, s[4:7], 0 offen; s_endpgm`,
+      { buffers: [storage] },
+    ).counts.loadLines;
+  // Lanes' numbers times 128, four times the numbers, and an index that was loaded.
+  expect(["v4", "v2", "v1"].map(lines)).toEqual([1 + 64, 1 + 2, 1 + 1]);
+});
+
 test("registers that change places by xors keep what is known of each", () => {
   const text = `s_load_dwordx4 s[4:7], s[2:3], null; s_buffer_load_dword s8, s[4:7], null; s_mov_b32 s9, 5
     s_xor_b32 s8, s8, s9; s_xor_b32 s9, s8, s9; s_xor_b32 s8, s8, s9; s_cmp_eq_i32 s8, 5; s_cbranch_scc0 BB2
