@@ -16,17 +16,22 @@ import type { Trainer } from "../train/trainer.ts";
  */
 export async function heldOutLoss(
   trainer: { readonly evaluate: (batches: AsyncIterable<Batch>, options: AbortOptions) => Promise<number> },
-  { validation }: StreamedBatches,
+  batches: StreamedBatches,
   most: number,
   signal?: AbortSignal,
 ): Promise<number | undefined> {
-  if (validation.count === 0) return undefined;
+  if (batches.validation.count === 0) return undefined;
   try {
-    return await trainer.evaluate(firstOf(validation, measuredBatches(validation, most)), { signal });
+    return await trainer.evaluate(heldOutBatches(batches, most), { signal });
   } catch (error) {
     if (signal?.aborted) return undefined;
     throw error;
   }
+}
+
+/** The held-out batches of one measurement. */
+export function heldOutBatches({ validation }: StreamedBatches, most: number): AsyncGenerator<Batch> {
+  return firstOf(validation, measuredBatches(validation, most));
 }
 
 /** How many batches one measurement reads. */

@@ -29,6 +29,24 @@ export function real(option: string, most: number, { mayBeZero = false } = {}): 
   };
 }
 
+/** The ends of a range, such as 1e-4..1e-1. */
+export interface RateRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** A number as `real` reads it, or two of them with ".." between. */
+export function realOrRange(option: string, most: number): Parser<number | RateRange> {
+  const number = real(option, most);
+  return (text) => {
+    const [from = "", to, ...rest] = text.split("..");
+    if (to === undefined) return number(text);
+    const range = { from: number(from), to: number(to) };
+    if (rest.length === 0 && range.from < range.to) return range;
+    throw new UserError(`${option} must be a range such as 1e-4..1e-1, lower end first, got ${JSON.stringify(text)}`);
+  };
+}
+
 const UNITS: Readonly<Record<string, number>> = {
   ...{ b: 1, kb: 1e3, mb: 1e6, gb: 1e9 },
   ...{ kib: 2 ** 10, mib: 2 ** 20, gib: 2 ** 30 },

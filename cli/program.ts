@@ -7,7 +7,7 @@ import { Command, Option } from "commander";
 import { zoo } from "../cells/zoo.ts";
 import { scheduleChoices } from "../compiler/plan/scan/names.ts";
 import { invocation } from "./invocation.ts";
-import { assignments, checkThreads, EVAL_BATCHES, names, real, whole } from "./options.ts";
+import { assignments, checkThreads, EVAL_BATCHES, names, type RateRange, real, realOrRange, whole } from "./options.ts";
 import {
   addTableOptions,
   addUpdateOptions,
@@ -34,7 +34,16 @@ const CELL = `a built-in cell (${Object.keys(zoo).join(", ")}) or a file: equati
 const MOST_UNITS = 16384;
 const MOST_BATCH = 65535;
 const MOST_TIME = 65535;
+const MOST_MODELS = 4096;
 const LARGEST_SEED = 2 ** 32 - 1;
+
+/** The options of `train` as they are parsed. */
+type RawTrainOptions = Omit<TrainCommandOptions, "lr" | "lrRange"> & { readonly lr: number | RateRange };
+
+function withRates({ lr, ...options }: RawTrainOptions): TrainCommandOptions {
+  if (typeof lr === "number") return { ...options, lr };
+  return { ...options, lr: Math.sqrt(lr.from * lr.to), lrRange: lr };
+}
 
 export function createProgram({ streams, version, finish }: Invocation): Command {
   const program = new Command("cellgrad")
@@ -64,13 +73,19 @@ export function createProgram({ streams, version, finish }: Invocation): Command
     .option("--steps <n>", "number of updates", whole("--steps", 1), 1000)
     .option(
       "--lr <x>",
-      "learning rate; 0.002 suits adam, sgd needs more, lion less",
-      real("--lr", LARGEST_RATE),
+      "learning rate; 0.002 suits adam, sgd needs more, lion less; a range such as 1e-4..1e-1 for a population",
+      realOrRange("--lr", LARGEST_RATE),
       0.002,
     );
   addUpdateOptions(training)
     .addOption(memory())
     .option("--seed <n>", "random seed; the same seed repeats the run", whole("--seed", 0, LARGEST_SEED), 1)
+    .option(
+      "--population <n>",
+      "train n models at once, with different seeds or with the rates of --lr FROM..TO, show their curves and keep the best",
+      whole("--population", 1, MOST_MODELS),
+    )
+    .option("--halving", "of a population, end the worse half after each round, until one model is left")
     .option("--tune", "first search for faster tile sizes, for at most a minute; the result is saved in the model")
     .option("--tuning <model>", "train with the tuning saved in a model")
     .option("--tokens <how>", "how a text is split: characters, bytes, or the path of a tokenizer.json", "characters")
@@ -114,14 +129,16 @@ export function createProgram({ streams, version, finish }: Invocation): Command
         "cellgrad train book.txt --out book.safetensors",
         "cellgrad train book.txt --cell ./my-cell.ts --units 256 --steps 5000",
         "cellgrad train book.txt --lr-schedule cosine --warmup 100 --optimizer adamw",
+        "cellgrad train book.txt --population 32 --lr 1e-4..1e-1 --halving --out book.safetensors",
         "cellgrad train book.txt --tune --steps 5000 --out book.safetensors",
         "cellgrad train sales.csv --units 32 --batch 8 --out sales.safetensors",
         "cellgrad train sales.csv --columns price,stock --patience 5 --out sales.safetensors",
         "cellgrad train book.txt --resume book.safetensors --steps 1000 --out book.safetensors",
       ]),
     )
-    .action(async (file: string, options: TrainCommandOptions, command: Command) => {
+    .action(async (file: string, written: RawTrainOptions, command: Command) => {
       const { train } = await import("./commands/train.ts");
+      const options = withRates(written);
       const given = new Set(Object.keys(options).filter((name) => command.getOptionValueSource(name) === "cli"));
       finish(await train(file, { ...options, given }, streams));
     });

@@ -1,6 +1,7 @@
 /** @file The options of `cellgrad train`, from the command line or from a resumed model. */
 import type { Decimal } from "../train/data/field.ts";
 import type { DeviceOptions } from "./device.ts";
+import type { RateRange } from "./options.ts";
 import type { UpdateCommandOptions } from "./update-options.ts";
 
 export interface TrainCommandOptions extends UpdateCommandOptions, DeviceOptions {
@@ -12,6 +13,12 @@ export interface TrainCommandOptions extends UpdateCommandOptions, DeviceOptions
   readonly time: number;
   readonly steps: number;
   readonly lr: number;
+  /** The rates of a population, instead of `lr`. */
+  readonly lrRange?: RateRange;
+  /** How many models to train at once. */
+  readonly population?: number;
+  /** Whether the worse half of a population ends after each round. */
+  readonly halving?: boolean;
   readonly seed: number;
   /** Most bytes of a training step. */
   readonly memory?: number | "auto";

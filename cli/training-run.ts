@@ -126,7 +126,7 @@ export async function runTraining(options: RunOptions): Promise<RunResult> {
 }
 
 /** Repeats the passes over the data, starting after the first `before` batches. */
-async function* endless(training: BatchStream, before: number): AsyncGenerator<Batch, never> {
+export async function* endless(training: BatchStream, before: number): AsyncGenerator<Batch, never> {
   for (let first = before % training.count; ; first = 0) yield* training.from(first);
 }
 

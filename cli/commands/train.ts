@@ -28,10 +28,24 @@ function zeroWeights({ specs }: Network): Record<string, NdArray> {
   return Object.fromEntries(specs.map(({ path, shape }) => [path, zeros(shape)]));
 }
 
+/** Throws if the model could not be saved. */
+export function checkOutput({ out }: TrainCommandOptions, { network, details }: TrainingSetup): void {
+  if (out !== undefined) checkSavable(savedModel(network, zeroWeights(network), details));
+}
+
 /** Measurements of the held-out loss per run, if it is needed and --eval-every is not given. */
 const MEASUREMENTS = 20;
 
 export async function train(file: string, written: TrainCommandOptions, streams: Streams): Promise<number> {
+  if (written.population !== undefined) {
+    const { trainPopulation } = await import("./train-population.ts");
+    return trainPopulation(file, written, streams);
+  }
+  for (const [flag, isGiven] of [
+    ["--lr FROM..TO", written.lrRange !== undefined],
+    ["--halving", written.halving === true],
+  ] as const)
+    if (isGiven) throw new UserError(`${flag} is for many models at once; give their number as --population`);
   const resumed = written.resume === undefined ? undefined : await readResumable(written.resume);
   const options = resumed === undefined ? written : resumedOptions(resumed, written);
   await checkFile(file);
@@ -49,7 +63,7 @@ export async function train(file: string, written: TrainCommandOptions, streams:
     throw new UserError(`${asking} a held-out loss, and ${file} is too short to hold some out`);
   }
   const read = filesRead(file, options);
-  if (options.out !== undefined) checkSavable(savedModel(setup.network, zeroWeights(setup.network), setup.details));
+  checkOutput(options, setup);
   const output = options.out === undefined ? undefined : await prepareOutput(options.out, ...read);
   const others = [...read, options.out, options.resume, options.tuning].filter((path) => path !== undefined);
   const log = options.log === undefined ? undefined : await logOf(options.log, file, resumed !== undefined, others);
@@ -114,7 +128,7 @@ async function logOf(log: string, file: string, isResumed: boolean, others: read
 }
 
 /** Input files, which --out must not overwrite. The model of --resume is not one of them. */
-const filesRead = (file: string, { cell, tokens }: TrainCommandOptions) => [
+export const filesRead = (file: string, { cell, tokens }: TrainCommandOptions) => [
   ...[file, ...(isPath(cell) ? [cell] : [])],
   ...(["characters", "bytes"].includes(tokens) ? [] : [tokens]),
 ];
@@ -123,7 +137,7 @@ const tableFlags = ["separator", "decimal", "missing"] as const;
 const updateFlags = ["optimizer", "lrSchedule", "warmup", "weightDecay", "clip", "accumulate", "precision"];
 
 /** Rejects options that exclude each other. */
-function checkGiven(file: string, { given, tune, tuning }: TrainCommandOptions): void {
+export function checkGiven(file: string, { given, tune, tuning }: TrainCommandOptions): void {
   const isSeries = isSeriesFile(file);
   if (given.has("embed") && isSeries)
     throw new UserError(`--embed is for text; ${file} is read as a numeric series, whose values need no embedding`);
@@ -249,7 +263,7 @@ function keptAs(step: number, saved: string | undefined): string {
 }
 
 /** The command that uses the model, with the same table format as in training. */
-function nextCommand(setup: TrainingSetup, saved: string, file: string, options: TrainCommandOptions): string {
+export function nextCommand(setup: TrainingSetup, saved: string, file: string, options: TrainCommandOptions): string {
   if (setup.network.kind === "text") return commandLine("sample", fileWord(saved));
   const flags = tableFlags.flatMap((flag) => (options[flag] === undefined ? [] : [`--${flag}`, options[flag]]));
   return commandLine("forecast", fileWord(saved), fileWord(file), ...flags);
