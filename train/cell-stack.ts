@@ -7,6 +7,7 @@ import { scope } from "../compiler/dsl/parameters.ts";
 import { fork, type Randomness } from "../compiler/dsl/randomness.ts";
 import { UserError } from "../compiler/graph/errors.ts";
 import type { Tensor } from "../compiler/trace/tensor.ts";
+import type { Rate } from "./hyperparameter.ts";
 import { highway, outputDropout, residual } from "./layers/depth.ts";
 import { type Layer, type LayerResult, type LayerState, regularized } from "./layers/layer.ts";
 import type { StateRates } from "./layers/zoneout.ts";
@@ -16,7 +17,7 @@ type Float = Tensor<"f32">;
 /** Regularization and connections of the layers of a stack. Rates apply to training; evaluation drops nothing. */
 export interface StackOptions<Names extends string = string> {
   /** Rate of variational dropout on the output of each layer. */
-  readonly dropout?: number;
+  readonly dropout?: Rate;
   /** Rates of dropout on the states where they are multiplied with weights, with one mask for a sequence. */
   readonly recurrentDropout?: StateRates<Names>;
   /** Rates of zoneout. */
@@ -26,7 +27,7 @@ export interface StackOptions<Names extends string = string> {
 }
 
 export const ofStack = {
-  dropout: "number",
+  dropout: "any",
   recurrentDropout: "any",
   zoneout: "any",
   connection: { residual: 1, highway: 1 },

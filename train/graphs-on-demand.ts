@@ -41,8 +41,8 @@ interface TrainerState {
   readonly arrays: Held;
   /** Whether the batch goes on from the state that is held. */
   readonly isCarried: boolean;
-  /** Seed of the random numbers of the loss, if any. */
-  readonly seed: Readonly<Record<string, NdArray>>;
+  /** Seed of the random numbers of the loss, if any, and hyperparameters. */
+  readonly constants: Readonly<Record<string, NdArray>>;
 }
 
 /** How the graphs are made and compiled. */
@@ -142,14 +142,13 @@ export class GraphsOnDemand {
       return this.#compiled(made, () => [0], this.#options.precision);
     });
     const executable = await compiling;
-    const { arrays, isCarried, seed } = stateOf(rows);
+    const { arrays, isCarried, constants } = stateOf(rows);
     const zero = isCarried ? {} : zeroStates(this.#device, this.#network.stateShapes, rows);
     const names = step.graph.inputs.map((id) => inputName(step.graph, id));
-    const held = Object.entries(arrays).filter(([name]) => names.includes(name));
+    const held = Object.entries({ ...arrays, ...constants }).filter(([name]) => names.includes(name));
     const outputs = executable.run({
       ...Object.fromEntries(held),
       ...zero,
-      ...(step.isSeeded ? seed : {}),
       ...inputs,
     });
     for (const array of Object.values(zero)) array.destroy();

@@ -23,6 +23,8 @@ export interface PopulationOptions extends Omit<TrainerOptions, "seed" | "learni
   readonly learningRate?: number | readonly number[];
   /** All initial weights, by path: of each model, or the same for all. Sampled with the seeds by default. */
   readonly parameters?: Readonly<Record<string, NdArray>> | readonly Readonly<Record<string, NdArray>>[] | undefined;
+  /** Values of hyperparameters of the network and its optimizer by name, one for each model: see `hyperparameter`. */
+  readonly hyperparameters?: Readonly<Record<string, readonly number[]>>;
 }
 
 const { memory: _, ...rest } = ofTrainer;
@@ -32,6 +34,7 @@ export const ofPopulation = {
   seed: "any",
   learningRate: "any",
   parameters: "any",
+  hyperparameters: "object",
 } as const;
 
 /** Many models of one network that train together on the same batches. Models are counted from 0. */
@@ -42,6 +45,8 @@ export interface Population<Trained extends Objective = Network> {
   readonly size: number;
   /** The seed of each model. */
   readonly seeds: readonly number[];
+  /** The hyperparameters of each model, by name. */
+  readonly hyperparameters: Readonly<Record<string, readonly number[]>>;
   /** The learning rate of each model in the next steps; can be set at any time. */
   learningRates: readonly number[];
   /**

@@ -14,6 +14,7 @@ import { inputsOf, type TrainingBatch } from "./batch-inputs.ts";
 import { type Checkpoint, carriedState, keptShape, keptValue } from "./checkpoint.ts";
 import { GraphsOnDemand } from "./graphs-on-demand.ts";
 import { type Held, heldOf, zeroStates } from "./held-arrays.ts";
+import { inputOfHyperparameter } from "./hyperparameter.ts";
 import { initialize } from "./initialize.ts";
 import { lossRewrite } from "./loss-rewrite.ts";
 import type { Network } from "./networks.ts";
@@ -49,6 +50,7 @@ export async function createPopulation<Trained extends Objective = Network>(
     parameters,
     chunks = "auto",
     signal,
+    hyperparameters = {},
     ...given
   } = checkedOptions("createPopulation", options, ofPopulation);
   expectArgument(
@@ -57,14 +59,19 @@ export async function createPopulation<Trained extends Objective = Network>(
     device,
     "the result of await openDevice()",
   );
-  const size = countOf({ models, seed, learningRate, parameters });
+  const size = countOf({ models, seed, learningRate, parameters, hyperparameters });
   const rewrite = lossRewrite("createPopulation", chunks);
   const step = trainingStep(network, { optimizer: adam(), ...given }, undefined, rewrite);
   const seeds = Array.from({ length: size }, (_, model) => (typeof seed === "number" ? seed + model : at(seed, model)));
   seeds.forEach(checkSeed);
   const rates = ratesOf(learningRate, size);
   const compile = { schedule, tuning, precision: given.precision };
-  const made = new TrainedPopulation({ device, network, step, compile, rewrite }, seeds, rates);
+  const made = new TrainedPopulation(
+    { device, network, step, compile, rewrite },
+    seeds,
+    rates,
+    hyperparametersOf(step, hyperparameters, size),
+  );
   await abortable(
     signal,
     () => made.compile(size),
@@ -76,9 +83,11 @@ export async function createPopulation<Trained extends Objective = Network>(
 }
 
 /** The number of models: that of every list among the options. */
-function countOf(options: Pick<PopulationOptions, "models" | "seed" | "learningRate" | "parameters">): number {
-  const { models, ...rest } = options;
-  const counts = Object.entries(rest).flatMap(([name, value]) =>
+function countOf(
+  options: Pick<PopulationOptions, "models" | "seed" | "learningRate" | "parameters" | "hyperparameters">,
+): number {
+  const { models, hyperparameters, ...rest } = options;
+  const counts = Object.entries({ ...rest, ...hyperparameters }).flatMap(([name, value]) =>
     Array.isArray(value) ? [[name, value.length] as const] : [],
   );
   const count = models ?? counts[0]?.[1];
@@ -102,6 +111,31 @@ function ratesOf(rates: number | readonly number[], size: number): number[] {
   const all = typeof rates === "number" ? new Array<number>(size).fill(rates) : [...rates];
   if (all.length !== size) throw new UserError(`there are ${all.length} learning rates for ${size} models`);
   return all.map(checkedRate);
+}
+
+/** The values of every hyperparameter of a step for each model: those that are given, or its own for all. */
+function hyperparametersOf(
+  { hyperparameters }: TrainingStep,
+  given: NonNullable<PopulationOptions["hyperparameters"]>,
+  size: number,
+): Record<string, readonly number[]> {
+  const names = hyperparameters.map(({ name }) => name);
+  const stranger = Object.keys(given).find((name) => !names.includes(name));
+  if (stranger !== undefined)
+    throw new UserError(
+      `createPopulation: the network and its optimizer have no hyperparameter ${stranger}; ${names.length === 0 ? `make one with hyperparameter(${JSON.stringify(stranger)}, …)` : `they have ${names.join(", ")}`}`,
+    );
+  return Object.fromEntries(
+    hyperparameters.map(({ name, value }) => {
+      const values = given[name] ?? new Array<number>(size).fill(value);
+      const wrong = values.find((each) => !(Number.isFinite(each) && each >= 0));
+      if (wrong !== undefined)
+        throw new UserError(
+          `createPopulation: hyperparameter ${name} is ${inWords(wrong)}; expected numbers of 0 or more`,
+        );
+      return [name, values];
+    }),
+  );
 }
 
 function startingAt({ arena, slots }: TrainingStep, weights: Weights): Checkpoint {
@@ -133,6 +167,7 @@ class TrainedPopulation<Trained extends Objective> implements Population<Trained
   #programs: Programs | undefined;
   #seeds: readonly number[];
   #rates: readonly number[];
+  #hyperparameters: Readonly<Record<string, readonly number[]>>;
   /** The arrays that a step replaces, of all models; includes the carried state once B is known. */
   #held: Held = {};
   #batch: number | undefined;
@@ -140,7 +175,13 @@ class TrainedPopulation<Trained extends Objective> implements Population<Trained
   #last: Promise<readonly TrainingStepResult[]> = Promise.resolve([]);
   #isDestroyed = false;
 
-  constructor(setup: Setup<Trained>, seeds: readonly number[], rates: readonly number[]) {
+  constructor(
+    setup: Setup<Trained>,
+    seeds: readonly number[],
+    rates: readonly number[],
+    hyperparameters: Readonly<Record<string, readonly number[]>>,
+  ) {
+    this.#hyperparameters = hyperparameters;
     this.network = setup.network;
     this.#setup = setup;
     this.#seeds = seeds;
@@ -153,6 +194,10 @@ class TrainedPopulation<Trained extends Objective> implements Population<Trained
 
   get seeds(): readonly number[] {
     return this.#seeds;
+  }
+
+  get hyperparameters(): Readonly<Record<string, readonly number[]>> {
+    return this.#hyperparameters;
   }
 
   get learningRates(): readonly number[] {
@@ -237,6 +282,7 @@ class TrainedPopulation<Trained extends Objective> implements Population<Trained
       ...this.#held,
       learningRate: ndarray([this.size], this.#rates),
       ...(step.isSeeded ? { seed: ndarray([this.size], this.#seeds, "u32") } : {}),
+      ...this.#hyperInputs(),
       ...inputs,
     });
     this.#held = Object.fromEntries(Object.entries(step.donate).map(([name, i]) => [name, at(outputs, i)]));
@@ -258,6 +304,16 @@ class TrainedPopulation<Trained extends Objective> implements Population<Trained
         : undefined,
     );
   };
+
+  /** The values of all models for each hyperparameter. */
+  #hyperInputs(): Record<string, NdArray> {
+    return Object.fromEntries(
+      Object.entries(this.#hyperparameters).map(([name, values]) => [
+        inputOfHyperparameter(name),
+        ndarray([this.size], values),
+      ]),
+    );
+  }
 
   async #results(
     step: number,
@@ -315,6 +371,9 @@ class TrainedPopulation<Trained extends Objective> implements Population<Trained
     await this.compile(models.length);
     this.#seeds = models.map((model) => at(this.#seeds, model));
     this.#rates = models.map((model) => at(this.#rates, model));
+    this.#hyperparameters = Object.fromEntries(
+      Object.entries(this.#hyperparameters).map(([name, values]) => [name, models.map((model) => at(values, model))]),
+    );
     this.restore(models.map((model) => at(checkpoints, model)));
     // A model that has stopped stays so.
     const kept = models.map((model) => before[model]);

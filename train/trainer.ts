@@ -9,6 +9,7 @@ import { type Checkpoint, carriedState, keptShape, keptValue } from "./checkpoin
 import type { Segmentation } from "./forms/in-segments.ts";
 import type { AnyBatches, GraphsOnDemand } from "./graphs-on-demand.ts";
 import { type Held, heldOf, zeroStates } from "./held-arrays.ts";
+import { inputOfHyperparameter } from "./hyperparameter.ts";
 import { initialize } from "./initialize.ts";
 import { checkBudget, type TrainingPrograms, trainingPrograms } from "./memory-budget.ts";
 import type { Network } from "./networks.ts";
@@ -124,8 +125,8 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
   readonly #run: typeof trainerRun;
   /** The arrays that a step replaces, by the name of its input; includes the carried state once B is known. */
   #held: Held = {};
-  /** Seed of the random numbers of the loss, if any. */
-  readonly #seed: Readonly<Record<string, NdArray>>;
+  /** Seed of the random numbers of the loss, if any, and hyperparameters. */
+  readonly #constants: Readonly<Record<string, NdArray>>;
   #rate: number;
   #batch: number | undefined;
   #count = 0;
@@ -151,7 +152,12 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
     this.#onDemand = onDemand;
     this.#run = run;
     this.#rate = rate;
-    this.#seed = step.isSeeded ? { seed: scalar(seed, "u32") } : {};
+    this.#constants = {
+      ...(step.isSeeded ? { seed: scalar(seed, "u32") } : {}),
+      ...Object.fromEntries(
+        step.hyperparameters.map(({ name, value }) => [inputOfHyperparameter(name), scalar(value)]),
+      ),
+    };
   }
 
   get segments(): Segmentation | undefined {
@@ -236,7 +242,7 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
     const outputs = this.#programs.for(inputs).run({
       ...this.#held,
       learningRate: scalar(this.#rate),
-      ...this.#seed,
+      ...this.#constants,
       ...inputs,
     });
     this.#held = Object.fromEntries(
@@ -285,7 +291,7 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
       return await this.#programs.for(inputs).profile({
         ...copies,
         learningRate: scalar(this.#rate),
-        ...this.#seed,
+        ...this.#constants,
         ...inputs,
       });
     } finally {
@@ -311,7 +317,7 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
       const kept = isStateHeld ? held[`state/${name}`] : undefined;
       return [`state/${name}`, kept ?? zeros([rows, ...shape])] as const;
     });
-    const control = { halted: scalar(0, "bool"), learningRate: scalar(this.#rate), ...this.#seed };
+    const control = { halted: scalar(0, "bool"), learningRate: scalar(this.#rate), ...this.#constants };
     const given = Object.entries(inputs).map(
       async ([name, array]) => [name, "read" in array ? await array.read() : array] as const,
     );
@@ -347,7 +353,7 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
     return this.#onDemand.gradients(batch, this.#step.indices, (rows) => {
       this.#use();
       const isCarried = !batch.fresh && rows === this.#batch;
-      return { arrays: this.#held, isCarried, seed: this.#seed };
+      return { arrays: this.#held, isCarried, constants: this.#constants };
     });
   };
 

@@ -30,11 +30,13 @@ import type { Tensor } from "../compiler/trace/tensor.ts";
 import type { Precision } from "../devices/device.ts";
 import { type Arena, arenaOf, pack, unpack } from "./arena.ts";
 import { checkedSegments, inSegments, type Segmentation } from "./forms/in-segments.ts";
+import { type Hyperparameter, inputOfHyperparameter, withHyperparameters } from "./hyperparameter.ts";
 import { type IndexChecks, indexChecks } from "./index-checks.ts";
 import { lossOf, lossParts, lossWeight } from "./loss-parts.ts";
 import { canShrink, nextScale, scaleOf, scaleSlots, unscaled } from "./loss-scale.ts";
 import type { Objective } from "./objective.ts";
 import { checkUpdate, isCount, ofUpdate, slotsOf, type UpdateOptions, update } from "./optimizers/update.ts";
+import type { NamedTensors } from "./prediction.ts";
 import { type BatchStepGraph, batchInputs, batchOf, byName, positions, stateInputs, stateOf } from "./step-graph.ts";
 
 export type { BatchStepGraph, StepGraph } from "./step-graph.ts";
@@ -49,6 +51,8 @@ export interface TrainingStep extends BatchStepGraph {
   readonly state: readonly string[];
   /** Whether the loss uses random numbers: then the seed, u32, is an input too. */
   readonly isSeeded: boolean;
+  /** The hyperparameters of loss and optimizer: scalars, each an input too. */
+  readonly hyperparameters: readonly Hyperparameter[];
 }
 
 /** Another form of a loss's graph with the same meaning, from which the gradient is then taken: `chunkwise`. */
@@ -67,6 +71,19 @@ export function trainingStep(
   segments?: Segmentation | undefined,
   rewrite: LossRewrite = unchanged,
 ): TrainingStep {
+  const traced = (given: readonly Hyperparameter[]) => tracedStep(objective, options, segments, rewrite, given);
+  const step = traced([]);
+  // Tracing finds the hyperparameters; only then can they be inputs.
+  return step.hyperparameters.length === 0 ? step : traced(step.hyperparameters);
+}
+
+function tracedStep(
+  objective: Objective,
+  options: UpdateOptions,
+  segments: Segmentation | undefined,
+  rewrite: LossRewrite,
+  given: readonly Hyperparameter[],
+): TrainingStep {
   checkUpdate(checkedOptions("trainingStep", options, ofUpdate));
   expectArgument(
     Array.isArray(objective?.specs),
@@ -79,7 +96,9 @@ export function trainingStep(
   const arena = arenaOf(objective.specs);
   const isMixed = options.precision === "mixed";
   const isWeighed = (options.accumulate ?? 1) > 1;
-  const { forward: whole, isSeeded, indices } = trainingLoss(objective, arena, isWeighed);
+  const hyper = hyperInputs(given);
+  const used = new Map<string, Hyperparameter>();
+  const { forward: whole, isSeeded, indices } = trainingLoss(objective, arena, isWeighed, { inputs: hyper, used });
   const forward = rewrite(segments === undefined ? whole : inSegments(whole, segments));
   const flat = { dtype: "f32", shape: [arena.size] } as const;
   const number = { dtype: "f32", shape: [] } as const;
@@ -97,13 +116,14 @@ export function trainingStep(
   const inputs: readonly NamedAval[] = [
     ...replaced,
     { name: "learningRate", dtype: "f32", shape: [] },
+    ...hyper,
     ...(isSeeded ? [{ name: "seed", dtype: "u32", shape: [] } as const] : []),
     ...batch,
   ];
   const graph = traceGraph("trainingStep", inputs, (tensors) => {
     const given = byName(inputs, tensors);
     const [parameters, step] = [given.parameters as Float, given.step as Float];
-    const data = [...state, ...batch].map(({ name }) => given[name] as Tensor);
+    const data = [...state, ...batch, ...hyper].map(({ name }) => given[name] as Tensor);
     const key = isSeeded ? [stepKey(given.seed as Tensor<"u32">, cast(step, "u32"))] : [];
     const before = Object.fromEntries(slotNames.map((name) => [name, given[`slots/${name}`] as Float]));
     const scale = isMixed ? scaleOf(before[scaleSlots[0]] as Float) : undefined;
@@ -111,11 +131,12 @@ export function trainingStep(
     const [loss, ...rest] = outputs as readonly Float[] as readonly [Float, ...Float[]];
     const nextState = rest.slice(0, state.length);
     const next = add(step, 1);
-    const updated = update(options, {
+    const ofUpdate = {
       ...{ parameters, gradient, arena, step: next, learningRate: given.learningRate as Float },
       weight: rest[state.length],
       slots: before,
-    });
+    };
+    const updated = withHyperparameters({ tensors: hyperTensors(hyper, given), used }, () => update(options, ofUpdate));
     const flatSlots = slotNames.filter((name) => !isCount(name)).map((name) => updated.slots[name] as Float);
     const fits = areFinite([updated.parameters, ...flatSlots], arena.size);
     const running = and(not(given.halted as Tensor<"bool">), finite(loss));
@@ -144,8 +165,20 @@ export function trainingStep(
     slots: slots.map(({ name }) => name),
     state: state.map(({ name }) => name),
     isSeeded,
+    hyperparameters: [...used.values()],
     indices,
   };
+}
+
+/** The inputs of hyperparameters. */
+function hyperInputs(hyperparameters: readonly Hyperparameter[]): NamedAval[] {
+  return hyperparameters.map(({ name }) => ({ name: inputOfHyperparameter(name), dtype: "f32", shape: [] }));
+}
+
+/** The tensors of hyperparameters, by their own names. */
+function hyperTensors(inputs: readonly NamedAval[], given: NamedTensors): Readonly<Record<string, Float>> {
+  const prefix = inputOfHyperparameter("").length;
+  return Object.fromEntries(inputs.map(({ name }) => [name.slice(prefix), given[name] as Float]));
 }
 
 /**
@@ -181,11 +214,15 @@ export function gradientStep(
   precision: Precision = "f32",
   segments?: Segmentation | undefined,
   rewrite: LossRewrite = unchanged,
-): BatchStepGraph & Pick<TrainingStep, "isSeeded"> {
+): BatchStepGraph & Pick<TrainingStep, "isSeeded" | "hyperparameters"> {
   const arena = arenaOf(objective.specs);
-  const { forward: whole, isSeeded, indices } = trainingLoss(objective, arena, false);
+  const used = new Map<string, Hyperparameter>();
+  trainingLoss(objective, arena, false, { inputs: [], used });
+  const hyperparameters = [...used.values()];
+  const hyper = hyperInputs(hyperparameters);
+  const { forward: whole, isSeeded, indices } = trainingLoss(objective, arena, false, { inputs: hyper, used });
   const forward = rewrite(segments === undefined ? whole : inSegments(whole, segments));
-  const data = [...stateInputs(objective.stateShapes), ...batchInputs(objective, segments?.length)];
+  const data = [...stateInputs(objective.stateShapes), ...batchInputs(objective, segments?.length), ...hyper];
   const scaleName = `slots/${scaleSlots[0]}`;
   const inputs: readonly NamedAval[] = [
     { name: "parameters", dtype: "f32", shape: [arena.size] },
@@ -201,7 +238,7 @@ export function gradientStep(
     const scale = precision === "mixed" ? scaleOf(given[scaleName] as Float) : undefined;
     return [gradientOf(forward, arena, given.parameters as Float, others, scale).gradient];
   });
-  return { graph, arena, donate: {}, outputs: { gradient: 0 }, indices, isSeeded };
+  return { graph, arena, donate: {}, outputs: { gradient: 0 }, indices, isSeeded, hyperparameters };
 }
 
 /** Whether all numbers of some arrays [size] are finite: a scalar. Counts by column first, for parallelism on the device. */
@@ -247,33 +284,52 @@ export function evaluationStep(objective: Objective, segments?: Segmentation | u
   return { graph, arena, donate: positions(names), outputs: positions([...names, "loss", "means"]), indices };
 }
 
+/** The inputs of hyperparameters, and those that a trace has met. */
+interface HyperScope {
+  readonly inputs: readonly NamedAval[];
+  readonly used: Map<string, Hyperparameter>;
+}
+
 /** The graph of the loss to differentiate; the last input is the key of its random numbers, if it uses any. */
 function trainingLoss(
   objective: Objective,
   arena: Arena,
   isWeighed: boolean,
+  hyper: HyperScope,
 ): { readonly forward: Graph; readonly isSeeded: boolean; readonly indices: IndexChecks } {
-  const keyed = lossGraph(objective, arena, [{ name: "key", dtype: "u32", shape: [] }], isWeighed);
+  const keyed = lossGraph(objective, arena, [{ name: "key", dtype: "u32", shape: [] }], isWeighed, hyper);
   const { forward } = keyed;
   const key = forward.inputs.find((id) => inputName(forward, id) === "key");
   const isSeeded = forward.nodes.some(({ operands }) => operands.some((operand) => operand === key));
-  return { ...(isSeeded ? keyed : lossGraph(objective, arena, [], isWeighed)), isSeeded };
+  return { ...(isSeeded ? keyed : lossGraph(objective, arena, [], isWeighed, hyper)), isSeeded };
 }
 
-/** (each parameter, each state, the inputs of a batch, key) -> (loss, each next state, the weight of the loss if `isWeighed`). */
-function lossGraph(objective: Objective, arena: Arena, key: readonly NamedAval[], isWeighed: boolean) {
+/**
+ * (each parameter, each state, the inputs of a batch, hyperparameters, key) -> (loss, each next state, the weight of the loss if
+ * `isWeighed`).
+ */
+function lossGraph(
+  objective: Objective,
+  arena: Arena,
+  key: readonly NamedAval[],
+  isWeighed: boolean,
+  { inputs: hyper, used }: HyperScope,
+) {
   const parameters = arena.entries.map(({ path, shape }): NamedAval => ({ name: path, dtype: "f32", shape }));
-  const inputs = [...parameters, ...stateInputs(objective.stateShapes), ...batchInputs(objective), ...key];
+  const others = [...stateInputs(objective.stateShapes), ...batchInputs(objective), ...hyper, ...key];
+  const inputs = [...parameters, ...others];
   let ranges: readonly IndexRange[] = [];
   const forward = traceGraph("loss", inputs, (tensors) => {
     const weights = Object.fromEntries(parameters.map(({ name }, i) => [name, at(tensors, i) as Float]));
-    const given = byName(inputs.slice(parameters.length), tensors.slice(parameters.length));
+    const given = byName(others, tensors.slice(parameters.length));
     const before = stateOf(objective.stateShapes, given);
     const batch = batchOf(objective, given);
     const drawn = key.length === 0 ? undefined : (given.key as Tensor<"u32">);
-    const measured = collectingIndices(() => {
-      return objective.measure(weights, { batch, state: before, random: drawn && randomness(drawn) });
-    });
+    const measured = collectingIndices(() =>
+      withHyperparameters({ tensors: hyperTensors(hyper, given), used }, () => {
+        return objective.measure(weights, { batch, state: before, random: drawn && randomness(drawn) });
+      }),
+    );
     ranges = measured.ranges;
     const { loss, state } = measured.result;
     const after = Object.keys(before).map((name) => state[name] as Float);

@@ -71,7 +71,7 @@ function stateLine(report: PopulationReport, steps: number, unit: string): strin
   const { step, models, training, tokensPerSecond } = report;
   const scores = training.map((model) => lossOf(models[model])).sort((a, b) => a - b);
   const [best = Number.NaN, median = Number.NaN] = [scores[0], scores[Math.floor(scores.length / 2)]];
-  return `step ${grouped(step)}/${grouped(steps)}  ${training.length} models  best loss ${shortLoss(best)}, median ${shortLoss(median)}  ${grouped(tokensPerSecond)} ${unit}/s`;
+  return `step ${grouped(step)}/${grouped(steps)}  ${training.length} model${training.length === 1 ? "" : "s"}  best loss ${shortLoss(best)}, median ${shortLoss(median)}  ${grouped(tokensPerSecond)} ${unit}/s`;
 }
 
 /** The last training loss; infinite after it was not finite. */

@@ -18,6 +18,7 @@ import * as networks from "../../entries/networks.ts";
 import * as node from "../../entries/node.ts";
 import * as onnx from "../../entries/onnx.ts";
 import * as optimizers from "../../entries/optimizers.ts";
+import * as population from "../../entries/population.ts";
 import * as stream from "../../entries/stream.ts";
 import * as tasks from "../../entries/tasks.ts";
 import * as testing from "../../entries/testing.ts";
@@ -41,6 +42,7 @@ type Entries = typeof root &
   typeof node &
   typeof onnx &
   typeof optimizers &
+  typeof population &
   typeof stream &
   typeof tasks &
   typeof testing &
@@ -67,6 +69,7 @@ type Data =
       | layers.Randomness
       | weights.NetworkWeights
     )
+  | population.Hyperparameter
   | (tasks.Task | tasks.TaskBatches | testing.GradientReport | testing.HostReport | testing.RandomCell);
 
 type Options<P> = P extends Data | readonly unknown[] | ((...args: never) => unknown)
@@ -107,6 +110,7 @@ const calls: Calls = {
   classifierModel: (o) => networks.classifierModel(o),
   convLstm: (o) => zoo.convLstm(o),
   cosineDecay: (o) => optimizers.cosineDecay(o),
+  createPopulation: (o) => population.createPopulation(none, none, o),
   createPredictor: (o) => stream.createPredictor(none, none, none, o),
   createStream: (o) => stream.createStream(none, none, none, o),
   createTrainer: (o) => root.createTrainer(none, none, o),

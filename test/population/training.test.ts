@@ -2,13 +2,14 @@
 import { afterAll, describe, expect, test } from "vitest";
 import { at } from "../../compiler/graph/errors.ts";
 import type { Device } from "../../devices/device.ts";
-import { createPopulation, type PopulationOptions } from "../../entries/population.ts";
+import { createPopulation, hyperparameter, type PopulationOptions, type Rate } from "../../entries/population.ts";
 import { type CellDefinition, createTrainer, gru, openDevice, type TrainerOptions } from "../../index.ts";
 import { textBatches } from "../../train/data/text.ts";
 import type { Network } from "../../train/networks.ts";
 import { languageModel } from "../../train/networks.ts";
 import { rmsProp } from "../../train/optimizers/adaptive.ts";
 import { adamW, momentum, sgd } from "../../train/optimizers/gradient-descent.ts";
+import { matrices } from "../../train/optimizers/weight-decay.ts";
 import { cpu } from "../support/cpu-executors.ts";
 import { firstDifference } from "../support/population.ts";
 import { openWebgpu } from "../support/webgpu.ts";
@@ -73,6 +74,55 @@ describe("every way to train", () => {
   ] as const)("%s", async (_, options) => {
     for (const device of [cpu, webgpu, interpreter]) await expectEqual(device, dropping, options);
   });
+});
+
+test("hyperparameters: each model has its own dropout and decay, with the bits of a network of these", async () => {
+  const [drops, decays] = [
+    [0.1, 0.5, 0],
+    [0.01, 0, 0.2],
+  ];
+  const optimizer = (decay: Rate) => adamW({ weightDecay: decay, decays: matrices });
+  const stack = { layers: 2 };
+  const network = networkOf(gru as CellDefinition, { ...stack, dropout: hyperparameter("dropout", 0.3) });
+  for (const device of [cpu, webgpu, interpreter]) {
+    const population = await createPopulation(device, network, {
+      ...{ seed: seeds, learningRate: rates, optimizer: optimizer(hyperparameter("decay", 0.1)) },
+      hyperparameters: { dropout: drops, decay: decays },
+    });
+    const together = [await population.step(first), await population.step(second)];
+    for (const [model, seed] of seeds.entries()) {
+      const own = networkOf(gru as CellDefinition, { ...stack, dropout: hyperparameter("dropout", at(drops, model)) });
+      const trainer = await createTrainer(device, own, {
+        ...{ seed, learningRate: at(rates, model), optimizer: optimizer(hyperparameter("decay", at(decays, model))) },
+      });
+      const gradients = await trainer.gradients(first);
+      expect(Object.keys(gradients).length).toBeGreaterThan(3);
+      const alone = [await trainer.step(first), await trainer.step(second)];
+      expect(together.map((results) => results[model])).toEqual(alone);
+      const found = firstDifference(
+        Object.values(await population.parameters(model)),
+        Object.values(await trainer.parameters()),
+      );
+      expect(found).toBeUndefined();
+      trainer.destroy();
+    }
+    expect(new Set(at(together, 1).map(({ loss }) => loss)).size).toBe(3);
+    await population.keep([2]);
+    expect(population.hyperparameters).toEqual({ dropout: [0], decay: [0.2] });
+    population.destroy();
+  }
+});
+
+test("a hyperparameter alone is its value, up to the rounding of a rate to f32", async () => {
+  const losses = async (dropout: Rate, weightDecay: Rate) => {
+    const network = networkOf(gru as CellDefinition, { dropout });
+    const trainer = await createTrainer(interpreter, network, { optimizer: adamW({ weightDecay }), learningRate: 0.1 });
+    await trainer.step(first);
+    return (await trainer.step(second)).loss;
+  };
+  const fixed = await losses(0.25, 0.125);
+  expect(await losses(hyperparameter("dropout", 0.25), hyperparameter("decay", 0.125))).toBeCloseTo(fixed, 10);
+  expect(await losses(hyperparameter("dropout", 0.5), hyperparameter("decay", 0.125))).not.toBeCloseTo(fixed, 3);
 });
 
 test("Newton over time, where each model has its own number of iterations, and the sequence where they do not converge", async () => {
@@ -162,6 +212,10 @@ describe("what is wrong is said in a line", () => {
     [{ learningRate: [1, 0] }, "the learning rate is 0; expected a number above 0"],
     [{ seed: [1, -2] }, /seed/],
     [{ models: 2, memory: { bytes: 1 } }, /createPopulation: there is no option memory/],
+    [
+      { models: 2, hyperparameters: { decay: [1, 2] } },
+      /have no hyperparameter decay; make one with hyperparameter\("decay", …\)/,
+    ],
     [{ learningRate: [] }, "createPopulation: models is 0; expected a whole number from 1"],
   ])("%o", async (options, message) => {
     await expect(make(options)).rejects.toThrow(message);

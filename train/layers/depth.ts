@@ -11,6 +11,7 @@ import { add, mul } from "../../compiler/ops/elementwise.ts";
 import { sigmoid } from "../../compiler/ops/transcendental.ts";
 import { faultOf } from "../../compiler/trace/fault.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
+import type { Rate } from "../hyperparameter.ts";
 import { checkRate, dropout, variationalDropout } from "./dropout.ts";
 import { type Layer, type LayerContext, prefixed, within } from "./layer.ts";
 import { whereTrue } from "./lengths.ts";
@@ -68,7 +69,7 @@ export interface DropoutOptions {
 }
 
 /** The layer with dropout on its input. */
-export function inputDropout(layer: Layer, rate: number, options: DropoutOptions = {}): Layer {
+export function inputDropout(layer: Layer, rate: Rate, options: DropoutOptions = {}): Layer {
   checkedOptions("inputDropout", options, { each: ofEach });
   checkLayer("inputDropout", layer);
   checkRate("inputDropout", rate);
@@ -79,7 +80,7 @@ export function inputDropout(layer: Layer, rate: number, options: DropoutOptions
 }
 
 /** The layer with dropout on its output. */
-export function outputDropout(layer: Layer, rate: number, options: DropoutOptions = {}): Layer {
+export function outputDropout(layer: Layer, rate: Rate, options: DropoutOptions = {}): Layer {
   checkedOptions("outputDropout", options, { each: ofEach });
   checkLayer("outputDropout", layer);
   checkRate("outputDropout", rate);
@@ -92,7 +93,7 @@ export function outputDropout(layer: Layer, rate: number, options: DropoutOption
   };
 }
 
-function dropped(x: Float, rate: number, site: string, { random, isStep }: LayerContext, options: DropoutOptions) {
+function dropped(x: Float, rate: Rate, site: string, { random, isStep }: LayerContext, options: DropoutOptions) {
   const own = fork(random, site);
   return options.each === "step" || isStep ? dropout(x, rate, own) : variationalDropout(x, rate, own);
 }

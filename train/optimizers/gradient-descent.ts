@@ -9,8 +9,9 @@ import { add, div, mul, neg, sub } from "../../compiler/ops/elementwise.ts";
 import { expm1, sqrt } from "../../compiler/ops/transcendental.ts";
 import { constant } from "../../compiler/ops/views.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
+import type { Rate } from "../hyperparameter.ts";
 import type { Optimizer } from "./optimizer.ts";
-import { type DecayGroup, withWeightDecay } from "./weight-decay.ts";
+import { checkDecayRate, type DecayGroup, withWeightDecay } from "./weight-decay.ts";
 
 type Float = Tensor<"f32">;
 
@@ -87,17 +88,16 @@ export function adam(options: AdamOptions = {}): Optimizer {
 /** Options of `adamW`. */
 export interface AdamWOptions extends AdamOptions {
   /** Fraction of a weight that is subtracted at each update, times the learning rate; 0.01 by default. */
-  readonly weightDecay?: number;
+  readonly weightDecay?: Rate;
   /** Which parameters decay; all by default. */
   readonly decays?: DecayGroup;
 }
 
 /** Adam with weight decay on the parameter instead of the gradient: Loshchilov & Hutter 2019, arXiv:1711.05101, algorithm 2. */
 export function adamW(options: AdamWOptions = {}): Optimizer {
-  const kinds = { ...ofAdam, weightDecay: "number", decays: "function" } as const;
+  const kinds = { ...ofAdam, weightDecay: "any", decays: "function" } as const;
   const { weightDecay = 0.01, decays, ...rest } = checkedOptions("adamW", options, kinds);
-  if (!(weightDecay >= 0 && weightDecay < Number.POSITIVE_INFINITY))
-    throw new UserError(`adamW: weightDecay is ${weightDecay}; expected a number of 0 or more`);
+  checkDecayRate("adamW: weightDecay", weightDecay);
   return { ...withWeightDecay(adam(rest), { rate: weightDecay, ...(decays && { decays }) }), name: "adamW" };
 }
 

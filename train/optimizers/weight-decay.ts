@@ -1,10 +1,11 @@
 /** @file Weight decay for any optimizer, and which parameters decay. */
 import type { Shape } from "../../compiler/graph/dim.ts";
-import { expectArgument, UserError } from "../../compiler/graph/errors.ts";
+import { expectArgument, inWords, UserError } from "../../compiler/graph/errors.ts";
 import { checkedOptions } from "../../compiler/graph/options.ts";
 import { add, mul, sub } from "../../compiler/ops/elementwise.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
-import { type Arena, perParameter } from "../arena.ts";
+import { type Arena, type ArenaEntry, perParameter } from "../arena.ts";
+import { numberOf, type Rate, rateValue } from "../hyperparameter.ts";
 import type { Optimizer } from "./optimizer.ts";
 
 /** Whether a parameter decays, from its path, such as `layers/0/lstm/forget/kernel`, and its shape. */
@@ -16,7 +17,7 @@ export const matrices: DecayGroup = (_path, shape) => shape.length >= 2;
 /** Options of `withWeightDecay`. */
 export interface WeightDecayOptions {
   /** Decay rate: 0 or more. */
-  readonly rate: number;
+  readonly rate: Rate;
   /** Which parameters decay; all by default. */
   readonly decays?: DecayGroup;
   /**
@@ -34,7 +35,7 @@ export function withWeightDecay(optimizer: Optimizer, options: WeightDecayOption
     decays,
     through = "weights",
   } = checkedOptions("withWeightDecay", options, {
-    rate: "number",
+    rate: "any",
     decays: "function",
     through: { weights: 1, gradient: 1 },
   });
@@ -44,8 +45,7 @@ export function withWeightDecay(optimizer: Optimizer, options: WeightDecayOption
     optimizer,
     "an update rule such as adam()",
   );
-  if (!(rate >= 0 && rate < Number.POSITIVE_INFINITY))
-    throw new UserError(`withWeightDecay: rate is ${rate}; expected a number of 0 or more`);
+  checkDecayRate("withWeightDecay: rate", rate);
   return {
     ...optimizer,
     name: `${optimizer.name} with weight decay`,
@@ -58,8 +58,21 @@ export function withWeightDecay(optimizer: Optimizer, options: WeightDecayOption
   };
 }
 
+/** Throws unless a rate is a number of 0 or more. */
+export function checkDecayRate(what: string, rate: Rate): void {
+  const number = numberOf(rate);
+  if (!(typeof number === "number" && number >= 0 && number < Number.POSITIVE_INFINITY))
+    throw new UserError(`${what} is ${inWords(number)}; expected a number of 0 or more`);
+}
+
 /** One number if all parameters decay, otherwise one for each element. */
-function ratesOf(arena: Arena, rate: number, decays: DecayGroup | undefined): Tensor<"f32"> | number {
+function ratesOf(arena: Arena, given: Rate, decays: DecayGroup | undefined): Tensor<"f32"> | number {
+  const rate = rateValue(given);
   if (decays === undefined || arena.entries.every(({ path, shape }) => decays(path, shape))) return rate;
-  return perParameter(arena, ({ path, shape }) => (decays(path, shape) ? rate : 0));
+  const isDecaying = ({ path, shape }: ArenaEntry) => decays(path, shape);
+  if (typeof rate === "number") return perParameter(arena, (entry) => (isDecaying(entry) ? rate : 0));
+  return mul(
+    rate,
+    perParameter(arena, (entry) => (isDecaying(entry) ? 1 : 0)),
+  );
 }
