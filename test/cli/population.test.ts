@@ -73,8 +73,8 @@ test("models that diverge are named, and if all do, nothing is kept", async () =
     "sgd",
     "--steps",
     "30",
-    "--clip",
-    "0",
+    "--weight-decay",
+    "1",
   );
   expect(some.code).toBe(0);
   expect(some.stdout).toMatch(/^ {2}lr 1000 .* not finite at step \d+$/m);
@@ -87,8 +87,8 @@ test("models that diverge are named, and if all do, nothing is kept", async () =
     "sgd",
     "--steps",
     "30",
-    "--clip",
-    "0",
+    "--weight-decay",
+    "1",
     "--out",
     out,
   );
@@ -138,6 +138,6 @@ test("curves have one scale, from the first losses down, and a frame fits its te
   const picture = frame(report, { steps: 4, unit: "characters", columns: 50, rows: 4 });
   expect(picture).toHaveLength(3);
   expect(picture[0]).toMatch(/^\* a █▆▃▁ {2}1\.000$/);
-  expect(picture.at(-1)).toBe("step 4/4  3 models  best loss 1.000, median 4.000  ");
+  expect(picture.at(-1)).toBe("step 4/4  3 models  best loss 1.000, median 4.000 ");
   expect(picture.every((line) => [...line].length <= 50)).toBe(true);
 });
