@@ -137,8 +137,11 @@ export function createProgram({ streams, version, finish }: Invocation): Command
       ]),
     )
     .action(async (file: string, written: RawTrainOptions, command: Command) => {
-      const { train } = await import("./commands/train.ts");
       const options = withRates(written);
+      const train =
+        options.population === undefined
+          ? (await import("./commands/train.ts")).train
+          : (await import("./commands/train-population.ts")).trainPopulation;
       const given = new Set(Object.keys(options).filter((name) => command.getOptionValueSource(name) === "cli"));
       finish(await train(file, { ...options, given }, streams));
     });

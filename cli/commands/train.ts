@@ -37,10 +37,6 @@ export function checkOutput({ out }: TrainCommandOptions, { network, details }: 
 const MEASUREMENTS = 20;
 
 export async function train(file: string, written: TrainCommandOptions, streams: Streams): Promise<number> {
-  if (written.population !== undefined) {
-    const { trainPopulation } = await import("./train-population.ts");
-    return trainPopulation(file, written, streams);
-  }
   for (const [flag, isGiven] of [
     ["--lr FROM..TO", written.lrRange !== undefined],
     ["--halving", written.halving === true],

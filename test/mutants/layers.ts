@@ -80,13 +80,13 @@ const layers: readonly Mutant[] = [
     "train/layers/dropout.ts",
     [onDropout],
     [
-      ["what stays is not scaled", "mul(x, 1 / (1 - rate))", "x"],
-      ["what stays is scaled by the rate", "mul(x, 1 / (1 - rate))", "mul(x, 1 / rate)"],
-      ["kept with the rate", "bernoulli(random, 1 - rate, shape, step)", "bernoulli(random, rate, shape, step)"],
+      ["what stays is not scaled", "where(mask, mul(x, scale), 0)", "where(mask, x, 0)"],
+      ["what stays is scaled by the rate", "1 / (1 - rate) : div", "1 / rate : div"],
+      ["kept with the rate", "? 1 - rate : sub(1, rate), shape", "? rate : sub(1, rate), shape"],
       [
         "every step of a sequence has its mask",
-        "broadcast(keptWith(random, rate, xs.shape.slice(1)), xs.shape)",
-        "keptWith(random, rate, xs.shape)",
+        "broadcast(keptWith(random, value, xs.shape.slice(1)), xs.shape)",
+        "keptWith(random, value, xs.shape)",
       ],
     ],
   ),

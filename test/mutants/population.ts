@@ -95,6 +95,45 @@ export const populationMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
+    "train/hyperparameter.ts",
+    [training],
+    [
+      ["training gives no hyperparameter", "tensors[rate.name] ?? constant", "constant"],
+      [
+        "hyperparameters outside of training are 0",
+        "if (current === undefined) return rate.value",
+        "if (current === undefined) return 0",
+      ],
+    ],
+  ),
+  ...changed(
+    "train/layers/dropout.ts",
+    [training],
+    [["a hyperparameter is the probability to stay", ": sub(1, rate), shape", ": rate, shape"]],
+  ),
+  ...changed(
+    "cli/population/session.ts",
+    ["test/cli/population.test.ts"],
+    [
+      ["the worse half stays", "scoreOf(models[a]) - scoreOf(models[b])", "scoreOf(models[b]) - scoreOf(models[a])"],
+      ["a model that has diverged can be the best", "model.divergedAt !== undefined || ", ""],
+      ["all end in the first round", "Math.ceil(Math.log2(models)) + 1", "2"],
+    ],
+  ),
+  ...changed(
+    "cli/population/settings.ts",
+    ["test/cli/population.test.ts"],
+    [
+      ["seeds are equal", "seed: seed + model,", "seed,"],
+      ["rates are spread one short", "1 / (count - 1)", "1 / count"],
+    ],
+  ),
+  ...changed(
+    "cli/population/display.ts",
+    ["test/cli/population.test.ts"],
+    [["a frame has all models", "rows - OTHER_LINES)", "rows)"]],
+  ),
+  ...changed(
     "train/graphs-on-demand.ts",
     [training],
     [["all models are measured as the first", "all.slice(model * size, (model + 1) * size)", "all.slice(0, size)"]],

@@ -114,7 +114,7 @@ export const trainingMutants: readonly Mutant[] = [
     [
       ["weights decay whatever the learning rate", "sub(1, mul(learningRate, rates))", "sub(1, rates)"],
       ["decay through the gradient shrinks weights", 'through === "gradient"', 'through === "none"'],
-      ["all parameters decay", "(decays(path, shape) ? rate : 0)", "(rate)"],
+      ["all parameters decay", "(isDecaying(entry) ? rate : 0)", "(rate)"],
     ],
   ),
   ...changed(
