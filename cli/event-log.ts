@@ -71,7 +71,12 @@ function writeEntry(writer: TensorboardWriter, entry: Readonly<Record<string, un
       const value = entry[field];
       return typeof value === "number" ? [[curve, value] as const] : [];
     });
-    writer.scalars(step, Object.fromEntries(points));
+    // Of a population, by the number of the model; one that has ended has no loss.
+    const models = Array.isArray(entry.losses) ? entry.losses : [];
+    const ofModels = models.flatMap((loss, model) =>
+      typeof loss === "number" ? [[`loss/model ${model}`, loss] as const] : [],
+    );
+    writer.scalars(step, Object.fromEntries([...points, ...ofModels]));
   } else if (typeof run === "object" && run !== null) writer.text(0, "run", tableOf(run));
   else writer.text(typeof steps === "number" ? steps : 0, "result", tableOf(entry));
 }

@@ -21,11 +21,11 @@ import { grouped, shortLoss } from "../progress.ts";
 import { updateRecord } from "../resume.ts";
 import { jsonLine, line, type Streams } from "../streams.ts";
 import type { TrainCommandOptions } from "../train-options.ts";
-import { logHead, openLog } from "../training-log.ts";
+import { logHead } from "../training-log.ts";
 import { setupOf, type TrainingSetup } from "../training-setup.ts";
 import { readTuned, tuningLine } from "../tuning.ts";
 import { updateLine, updateOptionsOf } from "../update-options.ts";
-import { checkGiven, checkOutput, filesRead, introduction, nextCommand } from "./train.ts";
+import { checkGiven, checkOutput, filesRead, introduction, logOf, nextCommand } from "./train.ts";
 
 export async function trainPopulation(file: string, options: TrainCommandOptions, streams: Streams): Promise<number> {
   const { steps, seed, lr, lrRange, population = 1, halving = false, json = false, evalBatches } = options;
@@ -40,7 +40,7 @@ export async function trainPopulation(file: string, options: TrainCommandOptions
   checkOutput(options, setup);
   const output = options.out === undefined ? undefined : await prepareOutput(options.out, ...read);
   const others = [...read, options.out, options.tuning].filter((path) => path !== undefined);
-  const log = options.log === undefined ? undefined : await openLog(options.log, false, others);
+  const log = options.log === undefined ? undefined : await logOf(options.log, file, false, others);
   const say = (text: string) => (json ? undefined : line(streams.stdout, text));
 
   return withDevice(options, streams, async (device) => {
@@ -49,6 +49,7 @@ export async function trainPopulation(file: string, options: TrainCommandOptions
     say(`updates: ${updateLine(options, lr).replace(/learning rate [^,]+/, rateWords(options))}`);
     if (output === undefined) say("the best model will not be saved: give --out FILE to save it");
     if (tuned !== undefined) say(tuningLine(tuned));
+    if (log?.hint !== undefined) say(log.hint);
     const head = logHead(file, setup, device.name, options, 0);
     log?.write({ ...head, population: settings.map(({ seed, learningRate }) => ({ seed, learningRate })) });
     const interrupt = watchInterrupt();

@@ -118,7 +118,12 @@ export async function train(file: string, written: TrainCommandOptions, streams:
 }
 
 /** Opens the log of a run: for TensorBoard in a folder, or a file of JSON lines. */
-async function logOf(log: string, file: string, isResumed: boolean, others: readonly string[]): Promise<TrainingLog> {
+export async function logOf(
+  log: string,
+  file: string,
+  isResumed: boolean,
+  others: readonly string[],
+): Promise<TrainingLog> {
   const folder = eventFolder(log, file);
   return folder === undefined ? openLog(log, isResumed, others) : openEventLog(folder);
 }

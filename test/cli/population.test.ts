@@ -1,5 +1,6 @@
 /** @file `cellgrad train --population`: curves, the best model, halving, and what does not go with it. */
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { curves, frame } from "../../cli/population/display.ts";
 import { roundEnds, type TrainedModel } from "../../cli/population/session.ts";
@@ -60,6 +61,14 @@ test("seeds, halving and JSON: the worse half ends after each round", async () =
   const logged = jsonLines(readFileSync(log, "utf8"));
   expect(logged[0]).toMatchObject({ population: [{ seed: 5 }, { seed: 6 }, { seed: 7 }, { seed: 8 }] });
   expect(logged).toHaveLength(lines.length + 1);
+});
+
+test("a log for TensorBoard has a curve for each model", async () => {
+  const found = await train("--population", "2", "--steps", "3", "--log", `tensorboard:${space.file("events")}`);
+  expect(found.code).toBe(0);
+  const [name = ""] = readdirSync(space.file("events"));
+  const events = readFileSync(join(space.file("events"), name), "latin1");
+  for (const tag of ["loss/model 0", "loss/model 1"]) expect(events.split(tag)).toHaveLength(4);
 });
 
 test("models that diverge are named, and if all do, nothing is kept", async () => {
