@@ -123,7 +123,8 @@ export class StepEncoder {
     }
     if (kernel.loops > 0) entries.push({ binding: 1, resource: { buffer: bound.stepTable, size: stepBytes(kernel) } });
     const group = this.#context.device.createBindGroup({ label: kernel.name, layout, entries });
-    bound.groups.set(key, group);
+    // Buffers of other owners come and go, and a group that is kept would hold them.
+    if (storage.every((buffer) => this.#context.pool.has(buffer))) bound.groups.set(key, group);
     return group;
   }
 }

@@ -3,7 +3,7 @@
  * theirs is freed or kept, and what cannot be used is one line.
  */
 import fc from "fast-check";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { ndarray } from "../../compiler/graph/ndarray.ts";
 import { deviceOn } from "../../devices/webgpu.ts";
 import {
@@ -59,6 +59,24 @@ test("a run reads the owner's buffer as it is then, with no copy, and counts non
   // The first four of a buffer of six.
   const [part] = executable.run({ x: device.wrap(theirs, { shape: [2, 2] }) });
   expect(await numbersOf(part)).toEqual([3, -3, 9, 12]);
+  executable.destroy();
+});
+
+test("nothing is kept that holds a buffer of others", async () => {
+  const executable = await device.compile(tripled);
+  const made = vi.spyOn(gpuDevice, "createBindGroup");
+  const groupsOf = (x: DeviceArray) => {
+    made.mockClear();
+    executable.run({ x })[0]?.destroy();
+    return made.mock.calls.length;
+  };
+  const [theirs, ours] = [
+    device.wrap(ownBuffer(gpuDevice, six), { shape: [3, 2] }),
+    device.upload(ndarray([3, 2], six)),
+  ];
+  expect([groupsOf(ours), groupsOf(ours)]).toEqual([1, 0]);
+  expect([groupsOf(theirs), groupsOf(theirs)]).toEqual([1, 1]);
+  made.mockRestore();
   executable.destroy();
 });
 

@@ -43,6 +43,13 @@ export const sharedDeviceMutants: readonly Mutant[] = [
     ["copies from a buffer need no usage", 'from.buffer === buffer ? "COPY_SRC" : "COPY_DST"', '"COPY_DST"'],
     ["copies to a buffer need no usage", "from.buffer !== buffer && to.buffer !== buffer", "from.buffer !== buffer"],
   ]),
+  ...changed("runtime/step-encoder.ts", onWrapped, [
+    [
+      "groups of buffers of others are kept",
+      "if (storage.every((buffer) => this.#context.pool.has(buffer))) bound.groups",
+      "bound.groups",
+    ],
+  ]),
   ...changed("runtime/arrays.ts", onWrapped, [
     ["what cannot be read is read", "if ((buffer.usage & bufferUsage.COPY_SRC) === 0)", "if (buffer === undefined)"],
   ]),
