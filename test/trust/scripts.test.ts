@@ -52,6 +52,7 @@ const rows: readonly (readonly [script: string, args: string, line: string])[] =
   ],
   ["scripts/lavapipe.mjs", "--cellz 3", "lavapipe: unknown option '--cellz' (Did you mean --cells?)"],
   ["scripts/test-jax.mjs", "--onyl lstm", "test:jax: unknown option '--onyl' (Did you mean --only?)"],
+  ["scripts/test-tensorboard.mjs", "--pyton x", "test:tensorboard: unknown option '--pyton' (Did you mean --python?)"],
   ["scripts/firefox.mjs", "--firefox no/such/file", "firefox: no such file: no/such/file"],
   ["scripts/docs.mjs", "--out folder", "docs: unknown option '--out' (Did you mean --port?)"],
   ["scripts/docs.mjs", "one two", "docs: too many arguments. Expected 1 argument but got 2."],
