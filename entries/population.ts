@@ -1,4 +1,4 @@
-/** @file `cellgrad/population`: many models of one network, trained at once. */
+/** @file The entry "cellgrad/population": many models of one network, trained at once. */
 
 export { Hyperparameter, hyperparameter, type Rate } from "../train/hyperparameter.ts";
 export { createPopulation } from "../train/population.ts";
