@@ -13,9 +13,12 @@ import { accumulated, combine, flatPosition, rememberLoop, runningSum, startLoop
 import type { PlacedBuilder } from "./placed-builder.ts";
 import { storeRoots } from "./stage.ts";
 
-/** Lanes of the workgroup. They fix the order of the sum, whatever hardware runs them. */
+/**
+ * Lanes of the workgroup. They fix the order of the sum, whatever hardware runs them. A CPU, also one behind WebGPU, runs a
+ * workgroup on one core: more lanes than a vector has would only wait for each other at every level of the tree.
+ */
 function lanesOf({ target }: TileOptions): number {
-  return target === "cpu" ? vectorLanes : 256;
+  return target === "gpu" ? 256 : vectorLanes;
 }
 
 export const tree: Form = {
