@@ -26,32 +26,40 @@ export function firstDifference(a: readonly NdArray[], b: readonly NdArray[]): s
   return undefined;
 }
 
+/** Runs a graph, for one model or a population. */
+type Runs = (
+  graph: Graph,
+  inputs: readonly NdArray[],
+  options: Pick<CompileOptions, "population">,
+) => Promise<NdArray[]>;
+
 /** The outputs are those of the given inputs alone. With `sharesOdd`, all models have every other input in common. */
 export function populationExecutor(device: Device, options: CompileOptions = {}, sharesOdd = false): Executor {
-  const alone = deviceExecutor("alone", device, 1e-4, options);
+  const runs: Runs = (graph, inputs, more) =>
+    deviceExecutor(device.name, device, 1e-4, { ...options, ...more }).execute(graph, inputs);
+  return executorOfModels(device.name, runs, sharesOdd);
+}
+
+/** The same for programs that are compiled with other choices than a device's own. */
+export function executorOfModels(name: string, runs: Runs, sharesOdd = false): Executor {
   return {
-    ...{ name: `${device.name}, three models at once`, tolerance: 1e-4 },
+    ...{ name: `${name}, three models at once`, tolerance: 1e-4 },
     execute: async (graph, inputs) => {
       const shared = sharesOdd ? graph.inputs.filter((_, i) => i % 2 === 1).map((id) => inputName(graph, id)) : [];
       const isShared = (i: number) => sharesOdd && i % 2 === 1;
       const ofModel = Array.from({ length: models }, (_, model) =>
         inputsOf(inputs, model).map((array, i) => (isShared(i) ? at(inputs, i) : array)),
       );
-      const together = deviceExecutor("together", device, 1e-4, { ...options, population: { models, shared } });
       const all = inputs.map((array, i) => (isShared(i) ? array : ofModels(ofModel.map((each) => at(each, i)))));
-      const outputs = await together.execute(graph, all);
+      const outputs = await runs(graph, all, { population: { models, shared } });
       for (const [model, each] of ofModel.entries()) {
-        const right = await alone.execute(graph, each);
         const found = firstDifference(
           outputs.map((output) => modelOf(output, model)),
-          right,
+          await runs(graph, each, {}),
         );
         if (found !== undefined) throw new Error(`${graph.name}, model ${model}: ${found} alone`);
       }
-      return alone.execute(graph, inputs);
+      return runs(graph, inputs, {});
     },
   };
 }
-
-export const namedInputs = (graph: Graph, values: readonly NdArray[]) =>
-  Object.fromEntries(graph.inputs.map((id, i) => [inputName(graph, id), at(values, i)]));
