@@ -22,14 +22,12 @@ import type { Objective } from "./objective.ts";
 import { adam } from "./optimizers/gradient-descent.ts";
 import type { Population, PopulationOptions } from "./population-interface.ts";
 import { ofPopulation } from "./population-interface.ts";
+import { countOf, hyperparametersOf, ratesOf, startOf, type Weights } from "./population-options.ts";
 import { checkSeed } from "./random.ts";
 import { trainingRun } from "./run.ts";
 import { stepResult } from "./step-result.ts";
-import { checkedRate } from "./trainer.ts";
 import type { BatchOf, EvaluationOptions, RunOptions, TrainingStepResult } from "./trainer-interface.ts";
 import { type LossRewrite, type TrainingStep, trainingStep } from "./training-step.ts";
-
-type Weights = Readonly<Record<string, NdArray>>;
 
 /**
  * Compiles the training step of a network, or of another objective, for many models at once, and initializes their weights.
@@ -80,62 +78,6 @@ export async function createPopulation<Trained extends Objective = Network>(
   const starts = seeds.map((each, model) => startOf(parameters, model) ?? initialize(network.specs, each));
   made.restore(starts.map((weights) => startingAt(step, weights)));
   return made;
-}
-
-/** The number of models: that of every list among the options. */
-function countOf(
-  options: Pick<PopulationOptions, "models" | "seed" | "learningRate" | "parameters" | "hyperparameters">,
-): number {
-  const { models, hyperparameters, ...rest } = options;
-  const counts = Object.entries({ ...rest, ...hyperparameters }).flatMap(([name, value]) =>
-    Array.isArray(value) ? [[name, value.length] as const] : [],
-  );
-  const count = models ?? counts[0]?.[1];
-  if (count === undefined)
-    throw new UserError("createPopulation: models is missing; give the number of models, or a list of learning rates");
-  if (!(Number.isInteger(count) && count > 0))
-    throw new UserError(`createPopulation: models is ${inWords(count)}; expected a whole number from 1`);
-  const other = counts.find(([, length]) => length !== count);
-  if (other !== undefined)
-    throw new UserError(
-      `createPopulation: ${other[0]} has ${other[1]} entries; expected one for each of ${count} models`,
-    );
-  return count;
-}
-
-function startOf(parameters: PopulationOptions["parameters"], model: number): Weights | undefined {
-  return Array.isArray(parameters) ? (at(parameters, model) as Weights) : (parameters as Weights | undefined);
-}
-
-function ratesOf(rates: number | readonly number[], size: number): number[] {
-  const all = typeof rates === "number" ? new Array<number>(size).fill(rates) : [...rates];
-  if (all.length !== size) throw new UserError(`there are ${all.length} learning rates for ${size} models`);
-  return all.map(checkedRate);
-}
-
-/** The values of every hyperparameter of a step for each model: those that are given, or its own for all. */
-function hyperparametersOf(
-  { hyperparameters }: TrainingStep,
-  given: NonNullable<PopulationOptions["hyperparameters"]>,
-  size: number,
-): Record<string, readonly number[]> {
-  const names = hyperparameters.map(({ name }) => name);
-  const stranger = Object.keys(given).find((name) => !names.includes(name));
-  if (stranger !== undefined)
-    throw new UserError(
-      `createPopulation: the network and its optimizer have no hyperparameter ${stranger}; ${names.length === 0 ? `make one with hyperparameter(${JSON.stringify(stranger)}, …)` : `they have ${names.join(", ")}`}`,
-    );
-  return Object.fromEntries(
-    hyperparameters.map(({ name, value }) => {
-      const values = given[name] ?? new Array<number>(size).fill(value);
-      const wrong = values.find((each) => !(Number.isFinite(each) && each >= 0));
-      if (wrong !== undefined)
-        throw new UserError(
-          `createPopulation: hyperparameter ${name} is ${inWords(wrong)}; expected numbers of 0 or more`,
-        );
-      return [name, values];
-    }),
-  );
 }
 
 function startingAt({ arena, slots }: TrainingStep, weights: Weights): Checkpoint {

@@ -91,8 +91,12 @@ export const populationMutants: readonly Mutant[] = [
         "results.every(({ finite }) => !finite)",
         "results.some(({ finite }) => !finite)",
       ],
-      ["lists of other lengths are taken", "if (other !== undefined)", "if (!Array)"],
     ],
+  ),
+  ...changed(
+    "train/population-options.ts",
+    [training],
+    [["lists of other lengths are taken", "if (other !== undefined)", "if (!Array)"]],
   ),
   ...changed(
     "train/hyperparameter.ts",
