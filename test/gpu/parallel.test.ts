@@ -101,6 +101,42 @@ describe.each(devices)("on %s", (_, device) => {
     }
   });
 
+  test("a model of a population whose maps overflow is alone in that", async () => {
+    const T = 130;
+    const factor = (t: number) => [1e20, 1e20, 1e-20, 1e-20][t % 4] ?? 0;
+    const random = (shift: number) => Array.from({ length: 3 * T }, (_, i) => 0.9 + 0.09 * Math.sin(i * i + shift));
+    const overflowing = Array.from({ length: 3 * T }, (_, i) => factor(Math.floor(i / 3)));
+    const [a, b] = [
+      [random(1), overflowing, random(2)],
+      [random(3), new Array<number>(3 * T).fill(0), random(4)],
+    ] as const;
+    const s = ndarray([1, 3], [1e-20, 2e-20, 0]);
+    const inputs = (model: number) => ({
+      s,
+      a: ndarray([T, 1, 3], a[model] ?? []),
+      b: ndarray([T, 1, 3], b[model] ?? []),
+    });
+    const population = { models: 3, shared: ["s"] };
+    const together = await device.compile(affine, { schedule: "parallel", population });
+    const [parallel, persistent] = await Promise.all([
+      device.compile(affine, { schedule: "parallel" }),
+      device.compile(affine, { schedule: "persistent" }),
+    ]);
+    const all = { s, a: ndarray([3, T, 1, 3], a.flat()), b: ndarray([3, T, 1, 3], b.flat()) };
+    const numbers = async (executable: typeof parallel, given: Parameters<typeof parallel.run>[0]) =>
+      (await reads(executable.run(given))).map(({ data }) => [...data]);
+    const found = await numbers(together, all);
+    for (const model of [0, 1, 2]) {
+      const alone = await numbers(parallel, inputs(model));
+      const size = (k: number) => at(alone, k).length;
+      expect(found.map((each, k) => each.slice(model * size(k), (model + 1) * size(k)))).toEqual(alone);
+      // Otherwise nobody would notice which of the two ran.
+      const inOrder = await numbers(persistent, inputs(model));
+      if (model === 1) expect(alone).toEqual(inOrder);
+      else expect(alone).not.toEqual(inOrder);
+    }
+  });
+
   test("65,536 steps", async () => {
     const T = 65_536;
     const wave = (scale: number, shift: number) =>

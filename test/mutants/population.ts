@@ -3,12 +3,12 @@ import { changed, type Mutant } from "./mutant.ts";
 
 const ops = "test/population/ops.test.ts";
 const training = "test/population/training.test.ts";
-const random = "test/population/random-cells.test.ts";
+const parallel = "test/gpu/parallel.test.ts";
 
 export const populationMutants: readonly Mutant[] = [
   ...changed(
     "compiler/plan/population.ts",
-    [ops, training, random],
+    [ops, parallel],
     [
       ["shared inputs have a copy for each model", "(isShared.has(i) ? spec : {", "(false ? spec : {"],
       ["slabs have one copy for all models", "{ ...spec, size: times(spec.size), stride: spec.size }", "spec"],
