@@ -7,8 +7,10 @@ import { type CellDefinition, createTrainer, gru, openDevice, type TrainerOption
 import { textBatches } from "../../train/data/text.ts";
 import type { Network } from "../../train/networks.ts";
 import { languageModel } from "../../train/networks.ts";
-import { rmsProp } from "../../train/optimizers/adaptive.ts";
-import { adamW, momentum, sgd } from "../../train/optimizers/gradient-descent.ts";
+import { adagrad, lion, rmsProp } from "../../train/optimizers/adaptive.ts";
+import { adam, adamW, momentum, sgd } from "../../train/optimizers/gradient-descent.ts";
+import { cosineDecay } from "../../train/optimizers/schedules.ts";
+import { withAverage } from "../../train/optimizers/weight-average.ts";
 import { matrices } from "../../train/optimizers/weight-decay.ts";
 import { cpu } from "../support/cpu-executors.ts";
 import { firstDifference } from "../support/population.ts";
@@ -66,7 +68,10 @@ describe("every way to train", () => {
   const dropping = networkOf(gru as CellDefinition, { dropout: 0.3, layers: 2 });
   test.each([
     ["AdamW, clipped, with dropout", { optimizer: adamW(), clipNorm: 0.1 }],
-    ["momentum", { optimizer: momentum() }],
+    ["momentum", { optimizer: momentum({ nesterov: true }) }],
+    ["Adagrad", { optimizer: adagrad() }],
+    ["Lion, with an average of the weights", { optimizer: withAverage(lion(), { decay: 0.9 }) }],
+    ["Adam with a schedule", { optimizer: adam(), rateSchedule: cosineDecay({ updates: 5 }) }],
     ["RMSprop, centred", { optimizer: rmsProp({ centred: true }) }],
     ["gradient descent over two batches", { optimizer: sgd(), accumulate: 2 }],
     ["mixed precision", { precision: "mixed" }],

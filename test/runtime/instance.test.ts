@@ -49,17 +49,17 @@ function dispatches(steps: readonly Step[], sizes: Readonly<Record<string, numbe
 
 test("every row and every lane has a workgroup", () => {
   const groups = (grid: GridPart, B: number) => dispatches([dispatch([grid])], { B })[0]?.groups;
-  expect(groups(part(["B"], 4, [3], 1), 8)).toEqual([6, 1]);
-  expect(groups(part(["B"], 4, [3], 1), 9)).toEqual([9, 1]);
-  expect(groups(part(["B"], 1, [3], 64), 22)).toEqual([2, 1]);
-  expect(groups(part(["B", 5], 1, [2, 1], 64), 1)).toEqual([1, 1]);
+  expect(groups(part(["B"], 4, [3], 1), 8)).toEqual([6, 1, 1]);
+  expect(groups(part(["B"], 4, [3], 1), 9)).toEqual([9, 1, 1]);
+  expect(groups(part(["B"], 1, [3], 64), 22)).toEqual([2, 1, 1]);
+  expect(groups(part(["B", 5], 1, [2, 1], 64), 1)).toEqual([1, 1, 1]);
 });
 
 test("parts follow each other, and workgroups beyond the limit of one axis use a second", () => {
   const parts = [part(["B"], 1, [1], 64), part([65], 1, [1], 64)];
-  expect(dispatches([dispatch(parts)], { B: 64 })[0]?.groups).toEqual([3, 1]);
-  expect(dispatches([dispatch([part(["B"], 1, [1], 1)])], { B: 65535 })[0]?.groups).toEqual([65535, 1]);
-  expect(dispatches([dispatch([part(["B"], 1, [1], 1)])], { B: 65536 })[0]?.groups).toEqual([65535, 2]);
+  expect(dispatches([dispatch(parts)], { B: 64 })[0]?.groups).toEqual([3, 1, 1]);
+  expect(dispatches([dispatch([part(["B"], 1, [1], 1)])], { B: 65535 })[0]?.groups).toEqual([65535, 1, 1]);
+  expect(dispatches([dispatch([part(["B"], 1, [1], 1)])], { B: 65536 })[0]?.groups).toEqual([65535, 2, 1]);
 });
 
 test("loops count their steps, the outermost first", () => {
