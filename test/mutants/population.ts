@@ -17,7 +17,6 @@ export const populationMutants: readonly Mutant[] = [
         'target === "cpu" ? given : withConditions',
         "given ?? withConditions",
       ],
-      ["a kernel is under no condition", "{ ...code, runsIf, uniforms", "{ ...code, uniforms"],
       ["names of shared inputs are not checked", "if (stranger !== undefined) throw", "if (!Array) throw"],
     ],
   ),
@@ -31,7 +30,6 @@ export const populationMutants: readonly Mutant[] = [
         'const given = ["group", "lane", ...models.map((m) => `${m}x`)]',
       ],
       ["models are strides of vectors", '"f32x4" ? " / 4u" : ""', '"f32x4" ? "" : ""'],
-      ["models without work go on", "if (workgroupUniformLoad(&runs) == 0u)", "if (workgroupUniformLoad(&runs) == 7u)"],
     ],
   ),
   ...changed(
