@@ -71,10 +71,20 @@ export function logHead(
   file: string,
   { network }: TrainingSetup,
   device: string,
-  { batch, time, steps, seed, lr: learningRate }: TrainCommandOptions,
+  { batch, time, steps, seed, lr, lrRange }: TrainCommandOptions,
   before: number,
 ): object {
-  const run = { file, ...network.config, batch, time, seed, learningRate, device, first: before + 1, steps };
+  const run = {
+    file,
+    ...network.config,
+    batch,
+    time,
+    seed,
+    learningRate: lrRange ?? lr,
+    device,
+    first: before + 1,
+    steps,
+  };
   return { run, time: new Date().toISOString() };
 }
 

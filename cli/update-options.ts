@@ -75,8 +75,8 @@ export function updateOptionsOf(options: UpdateCommandOptions, steps: number): U
   };
 }
 
-/** The update options in one line, for people. */
-export function updateLine(options: UpdateCommandOptions, learningRate: number): string {
+/** The update options in one line, for people; `rate` says the learning rate, or several. */
+export function updateLine(options: UpdateCommandOptions, rate: string): string {
   const {
     optimizer,
     lrSchedule,
@@ -87,7 +87,7 @@ export function updateLine(options: UpdateCommandOptions, learningRate: number):
     accumulate = 1,
   } = options;
   const parts = [
-    `${optimizer}, learning rate ${learningRate}`,
+    `${optimizer}, ${rate}`,
     ...(lrSchedule === "constant" ? [] : [`schedule ${lrSchedule}`]),
     ...(warmup > 0 ? [`warm-up over ${warmup} steps`] : []),
     ...(weightDecay > 0 ? [`weight decay ${weightDecay}`] : []),

@@ -3,8 +3,7 @@
  * device is opened.
  */
 import { buildCpuProgram } from "../compiler/compile-cpu.ts";
-import { checkGraph, type Graph } from "../compiler/graph/graph.ts";
-import { checkedOptions } from "../compiler/graph/options.ts";
+import type { Graph } from "../compiler/graph/graph.ts";
 import { uploadCpuArray } from "../runtime/cpu/arrays.ts";
 import { CpuContext } from "../runtime/cpu/context.ts";
 import { LoadedCpuProgram } from "../runtime/cpu/loaded-program.ts";
@@ -12,10 +11,10 @@ import { DeviceUnavailableError } from "../runtime/device-errors.ts";
 import { compilesSimd, hasRelaxedMadd } from "../wasm/features.ts";
 import {
   type CompileOptions,
+  checkedCompile,
   checkUpload,
   type Device,
   executableOf,
-  ofCompile,
   refuseEncode,
   refuseWrap,
 } from "./device.ts";
@@ -42,9 +41,8 @@ export async function openCpuDevice({ threads, timeout }: CpuDeviceOptions = {})
 /** The device of a context. */
 export function deviceOnCpu(context: CpuContext): Device {
   const lower = (graph: Graph, given: CompileOptions = {}) => {
-    checkGraph("compile", graph);
     return buildCpuProgram(graph, {
-      ...checkedOptions("compile", given, ofCompile),
+      ...checkedCompile(graph, given),
       memory: context.memory,
       isFused: hasRelaxedMadd(),
     });

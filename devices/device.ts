@@ -4,10 +4,11 @@
  */
 
 import { expectArgument, UserError } from "../compiler/graph/errors.ts";
-import type { Graph } from "../compiler/graph/graph.ts";
+import { checkGraph, type Graph, inputName } from "../compiler/graph/graph.ts";
+import { checkPopulation, type Population } from "../compiler/graph/models.ts";
 import { arrayFault, type NdArray } from "../compiler/graph/ndarray.ts";
+import { checkedOptions } from "../compiler/graph/options.ts";
 import type { Precision } from "../compiler/optimize.ts";
-import type { Population } from "../compiler/plan/population.ts";
 import type { CpuProgram, Program } from "../compiler/plan/program.ts";
 import type { ScheduleChoice } from "../compiler/plan/scan/names.ts";
 import type { Tuning } from "../compiler/plan/tuning.ts";
@@ -105,6 +106,16 @@ export const ofCompile = {
   population: "object",
   phases: "object",
 } as const;
+
+/** The options of `compile`. Throws a UserError if one of them, or the graph, cannot be compiled. */
+export function checkedCompile(graph: Graph, given: CompileOptions): CompileOptions {
+  const options = checkedOptions("compile", given, ofCompile);
+  checkGraph("compile", graph);
+  const { population, donate = {} } = options;
+  const inputs = () => graph.inputs.map((id) => inputName(graph, id));
+  if (population !== undefined) checkPopulation(graph.name, inputs(), Object.keys(donate), population);
+  return options;
+}
 
 /** A graph that is compiled for a device. */
 export interface Executable {

@@ -1,18 +1,16 @@
 /** @file The float64 interpreter as a device, opened only by the explicit choice "interpreter". */
 import { formatShape } from "../compiler/graph/dim.ts";
 import { at, UserError } from "../compiler/graph/errors.ts";
-import { checkGraph, type DType, type Graph, inputName } from "../compiler/graph/graph.ts";
-import { modelOf, ofModels } from "../compiler/graph/models.ts";
+import { type DType, type Graph, inputName } from "../compiler/graph/graph.ts";
+import { modelOf, ofModels, type Population } from "../compiler/graph/models.ts";
 import type { NdArray } from "../compiler/graph/ndarray.ts";
-import { checkedOptions } from "../compiler/graph/options.ts";
 import { interpret } from "../compiler/ops/interpret.ts";
-import type { Population } from "../compiler/plan/population.ts";
 import {
+  checkedCompile,
   checkInputs,
   checkUpload,
   type Device,
   type DeviceArray,
-  ofCompile,
   refuseEncode,
   refuseWrap,
 } from "./device.ts";
@@ -38,8 +36,7 @@ export function openInterpreter(): Device {
     kind: "interpreter",
     name: "float64 interpreter",
     compile: async (graph, options = {}) => {
-      checkedOptions("compile", options, ofCompile);
-      checkGraph("compile", graph);
+      checkedCompile(graph, options);
       // Only the passes say what loops store.
       const { population } = options;
       const isMixed = options.precision === "mixed";
@@ -77,7 +74,7 @@ export function openInterpreter(): Device {
 }
 
 /** The outputs of all models of a population, computed one after another. */
-function ofEach({ models, shared }: Population, graph: Graph, inputs: readonly NdArray[]): NdArray[] {
+function ofEach({ models, shared = [] }: Population, graph: Graph, inputs: readonly NdArray[]): NdArray[] {
   const isShared = graph.inputs.map((id) => shared.includes(inputName(graph, id)));
   for (const [i, { shape }] of inputs.entries())
     if (isShared[i] === false && shape[0] !== models)

@@ -5,12 +5,12 @@
 import { bindShape, type DimSizes } from "../compiler/graph/dim.ts";
 import { at, UserError } from "../compiler/graph/errors.ts";
 import { type Graph, inputName, nodeAt } from "../compiler/graph/graph.ts";
+import type { Population } from "../compiler/graph/models.ts";
 import { type NdArray, sizeOfNumbers } from "../compiler/graph/ndarray.ts";
 import { pageShape } from "../compiler/graph/pages.ts";
 import { inPages, type PagedGraph } from "../compiler/passes/in-pages.ts";
 import { inRowChunks } from "../compiler/passes/row-chunks.ts";
 import { specialize } from "../compiler/passes/specialize.ts";
-import type { Population } from "../compiler/plan/population.ts";
 import type { Program } from "../compiler/plan/program.ts";
 import type { CompileProgramOptions } from "../compiler/plan-program.ts";
 import { megabytes } from "../runtime/buffers.ts";
@@ -150,7 +150,7 @@ function sizesOfRun(graph: Graph, inputs: Inputs, population: Population | undef
     const name = inputName(graph, id);
     const given = inputs[name];
     if (given === undefined || !Array.isArray(given.shape)) return undefined;
-    const isOfModels = population !== undefined && !population.shared.includes(name);
+    const isOfModels = population !== undefined && population.shared?.includes(name) !== true;
     const shape = isOfModels ? given.shape.slice(1) : given.shape;
     if (bindShape(nodeAt(graph, id).aval.shape, shape, sizes) !== undefined) return undefined;
   }

@@ -4,15 +4,13 @@
  * WebGPU's.
  */
 import { buildProgram } from "../compiler/compile.ts";
-import { checkGraph, type Graph } from "../compiler/graph/graph.ts";
-import { checkedOptions } from "../compiler/graph/options.ts";
 import { uploadArray } from "../runtime/arrays.ts";
 import { GpuContext } from "../runtime/context.ts";
 import { contextOnDeviceOf } from "../runtime/foreign-device.ts";
 import type { AdapterChoice } from "../runtime/host.ts";
 import { LoadedProgram } from "../runtime/loaded-program.ts";
 import { wrapBuffer } from "../runtime/wrapped-buffer.ts";
-import { type CompileOptions, checkUpload, type Device, executableOf, ofCompile } from "./device.ts";
+import { checkedCompile, checkUpload, type Device, executableOf } from "./device.ts";
 import { uploadPages } from "./paged-array.ts";
 import { type Loader, loadPaged, lowerPaged } from "./paged-program.ts";
 
@@ -21,7 +19,7 @@ export async function openWebgpuDevice(choice: AdapterChoice, timeout?: number):
   return deviceOn(await GpuContext.open(choice, timeout));
 }
 
-/** Opens a device on a GPUDevice that somebody else owns. */
+/** Opens a device on the GPUDevice of another owner. */
 export async function openDeviceOf(gpuDevice: unknown, timeout?: number): Promise<Device> {
   return deviceOn(await contextOnDeviceOf(gpuDevice, timeout));
 }
@@ -34,17 +32,13 @@ export function deviceOn(context: GpuContext, bufferBytes: number = context.pool
     loadLater: (program, readback) => LoadedProgram.of(context, program, readback),
     bufferBytes,
   };
-  const checked = (graph: Graph, given: CompileOptions) => {
-    checkGraph("compile", graph);
-    return checkedOptions("compile", given, ofCompile);
-  };
   return {
     kind: context.host.kind,
     name: context.host.name,
-    lower: (graph, options = {}) => lowerPaged(graph, checked(graph, options), loader),
+    lower: (graph, options = {}) => lowerPaged(graph, checkedCompile(graph, options), loader),
     limits: { bytes: Number.POSITIVE_INFINITY, bufferBytes },
     compile: async (graph, options = {}) =>
-      executableOf(graph, await loadPaged(graph, checked(graph, options), loader)),
+      executableOf(graph, await loadPaged(graph, checkedCompile(graph, options), loader)),
     upload: (value, parts) => {
       checkUpload(value);
       return uploadPages(value, parts, bufferBytes, (page) => uploadArray(context, page));

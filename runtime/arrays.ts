@@ -14,7 +14,7 @@ import { fromDeviceWords, toDeviceWords } from "./words.ts";
 export class GpuArray implements DeviceArray {
   readonly dtype: DType;
   readonly shape: readonly number[];
-  /** Whether the buffer belongs to somebody else. */
+  /** Whether the buffer has another owner. */
   readonly isWrapped: boolean;
   readonly #context: GpuContext;
   /** The error of the run that produces this array; undefined if it succeeded. */

@@ -11,7 +11,7 @@ export class BufferPool {
   readonly #free = new Map<string, GPUBuffer[]>();
   readonly #ids = new WeakMap<GPUBuffer, number>();
   #next = 0;
-  /** The buffers that the pool has created and not destroyed. Those that nobody holds any more may be collected. */
+  /** The buffers that the pool has created and not destroyed. Unreferenced ones may be collected. */
   readonly #own = new WeakMap<GPUBuffer, WeakRef<GPUBuffer>>();
   readonly #all = new Set<WeakRef<GPUBuffer>>();
   #bytes = 0;
@@ -63,7 +63,7 @@ export class BufferPool {
     return buffer;
   }
 
-  /** Keeps a buffer for reuse. One that the pool has not created belongs to somebody else, and is left alone. */
+  /** Keeps a buffer for reuse. One that the pool has not created has another owner, and is left alone. */
   release(buffer: GPUBuffer): void {
     if (!this.has(buffer)) return;
     const key = `${buffer.size} ${buffer.usage}`;

@@ -23,7 +23,7 @@ const least = {
 } as const satisfies Partial<Record<keyof GPUSupportedLimits, number>>;
 
 /**
- * The context of a device that somebody else owns: we leave its limits, its errors and its end to them. `timeout` is that of
+ * The context of a device with another owner, who decides on its limits, its errors and its end. `timeout` is that of
  * `OpenDeviceOptions`.
  *
  * @throws UserError if the value is no GPUDevice, or has fewer than WebGPU's default limits.

@@ -93,7 +93,7 @@ export class LoadedProgram {
   }
 
   /**
-   * Encodes a run into an encoder that somebody else submits. Whatever it needs is written before that, by the queue, so all
+   * Encodes a run into an encoder that the caller submits. Whatever it needs is written before that, by the queue, so all
    * inputs are on the device already: two encodings could not share an upload.
    */
   encode(encoder: GpuGlobal<"GPUCommandEncoder">, inputs: Inputs): (GpuArray | StagedArray)[] {
@@ -116,7 +116,7 @@ export class LoadedProgram {
       const buffers = this.#place(inputs, bound);
       const encoder = given ?? device.createCommandEncoder({ label: this.program.name });
       this.#encoder.encode(encoder, bound, buffers);
-      // The host could map a staging buffer before somebody else's submit, which would then be invalid.
+      // The host could map a staging buffer before the caller's submit, which would then be invalid.
       const readback = given === undefined ? this.#readback : new Set<number>();
       const arrays = this.#collect(encoder, inputs, bound.instance, buffers, outcome, readback);
       if (given === undefined) device.queue.submit([encoder.finish()]);
@@ -168,7 +168,7 @@ export class LoadedProgram {
     return sizes;
   }
 
-  /** The result of calls whose errors are ours, so that nobody else hears them. Rejects with the first. */
+  /** The result of calls whose errors are ours: the owner of the device does not get them. Rejects with the first. */
   async #scoped<T>(calls: () => T | Promise<T>): Promise<T> {
     const { result, errors } = withErrorScopes(this.#context.device, calls);
     const [outcome, found] = await Promise.all([result, errors.catch(() => undefined)]);

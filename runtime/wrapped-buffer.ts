@@ -1,5 +1,5 @@
 /**
- * @file Arrays over buffers that somebody else owns: checked, never copied, and never freed. What needs more than a binding,
+ * @file Arrays over buffers of another owner: checked, never copied, and never freed. What needs more than a binding,
  * such as reading, depends on the usage that the owner has given them.
  */
 import { expectArgument, inWords, messageOf, oneLine, UserError } from "../compiler/graph/errors.ts";

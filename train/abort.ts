@@ -1,6 +1,6 @@
 /**
  * @file Work that an AbortSignal ends. An aborted call rejects with the signal's reason, as `fetch` does; what it had begun
- * ends by itself, and nobody hears of it.
+ * ends by itself, without a report.
  */
 
 /** An AbortSignal; TypeScript programs without DOM types have none. */

@@ -3,6 +3,7 @@
  * population can have different ones. Wherever a rate may be one, it is a number in all graphs but those of training.
  */
 import { expectArgument, UserError } from "../compiler/graph/errors.ts";
+import { type NdArray, scalar } from "../compiler/graph/ndarray.ts";
 import { constant } from "../compiler/ops/views.ts";
 import type { Tensor } from "../compiler/trace/tensor.ts";
 
@@ -40,25 +41,38 @@ export function numberOf(rate: Rate): number {
   return rate instanceof Hyperparameter ? rate.value : rate;
 }
 
+/** A hyperparameter that a trace has met. */
+export interface UsedHyperparameter {
+  readonly name: string;
+  /** Its value where no other is given. */
+  readonly value: number;
+  /** Its values are 0 or more, and below this. */
+  readonly below: number;
+}
+
 interface Scope {
   readonly tensors: Readonly<Record<string, Float>>;
-  readonly used: Map<string, Hyperparameter>;
+  readonly used: Map<string, UsedHyperparameter>;
 }
 
 let current: Scope | undefined;
 
-/** The value of a rate in the current trace: a number, or a scalar tensor where training gives it. */
-export function rateValue(rate: Rate): number | Float {
+/**
+ * The value of a rate in the current trace: a number, or a scalar tensor where training gives it. Where it is used, rates are
+ * `below` that number.
+ */
+export function rateValue(rate: Rate, below = Number.POSITIVE_INFINITY): number | Float {
   if (!(rate instanceof Hyperparameter)) return rate;
   if (current === undefined) return rate.value;
   const { tensors, used } = current;
-  const other = used.get(rate.name);
-  if (other !== undefined && other.value !== rate.value)
+  const { name, value } = rate;
+  const other = used.get(name);
+  if (other !== undefined && other.value !== value)
     throw new UserError(
-      `there are two hyperparameters ${rate.name}, ${other.value} and ${rate.value}; use one for both places, or two names`,
+      `there are two hyperparameters ${name}, ${other.value} and ${value}; use one for both places, or two names`,
     );
-  used.set(rate.name, rate);
-  return tensors[rate.name] ?? constant(rate.value);
+  used.set(name, { name, value, below: Math.min(below, other?.below ?? below) });
+  return tensors[name] ?? constant(value);
 }
 
 /** Runs `body` with a tensor for each hyperparameter, by name; those that are not given are constants. Notes all in `used`. */
@@ -74,3 +88,14 @@ export function withHyperparameters<T>(scope: Scope, body: () => T): T {
 
 /** The name of the input of a training step that gives a hyperparameter. */
 export const inputOfHyperparameter = (name: string): string => `hyperparameters/${name}`;
+
+/** The inputs of a training step that do not change: the seed of its random numbers, if it has any, and hyperparameters. */
+export function constantsOf(
+  step: { readonly isSeeded: boolean; readonly hyperparameters: readonly UsedHyperparameter[] },
+  seed: number,
+): Record<string, NdArray> {
+  return {
+    ...(step.isSeeded ? { seed: scalar(seed, "u32") } : {}),
+    ...Object.fromEntries(step.hyperparameters.map(({ name, value }) => [inputOfHyperparameter(name), scalar(value)])),
+  };
+}

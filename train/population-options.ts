@@ -1,5 +1,5 @@
 /** @file The options of a population: how many models there are, and what differs between them. */
-import { at, inWords, UserError } from "../compiler/graph/errors.ts";
+import { at, expectArgument, inWords, UserError } from "../compiler/graph/errors.ts";
 import type { NdArray } from "../compiler/graph/ndarray.ts";
 import type { PopulationOptions } from "./population-interface.ts";
 import { checkedRate } from "./trainer.ts";
@@ -53,13 +53,15 @@ export function hyperparametersOf(
       `createPopulation: the network and its optimizer have no hyperparameter ${stranger}; ${names.length === 0 ? `make one with hyperparameter(${JSON.stringify(stranger)}, …)` : `they have ${names.join(", ")}`}`,
     );
   return Object.fromEntries(
-    hyperparameters.map(({ name, value }) => {
+    hyperparameters.map(({ name, value, below }) => {
       const values = given[name] ?? new Array<number>(size).fill(value);
-      const wrong = values.find((each) => !(Number.isFinite(each) && each >= 0));
-      if (wrong !== undefined)
-        throw new UserError(
-          `createPopulation: hyperparameter ${name} is ${inWords(wrong)}; expected numbers of 0 or more`,
-        );
+      const what = `createPopulation: hyperparameter ${name}`;
+      expectArgument(Array.isArray(values), what, values, "a list of numbers, one for each model");
+      const wrong = values.findIndex((each) => !(Number.isFinite(each) && each >= 0 && each < below));
+      if (wrong >= 0) {
+        const range = below === Number.POSITIVE_INFINITY ? "0 or more" : `0 or more, below ${below}`;
+        throw new UserError(`${what} is ${inWords(values[wrong])} for model ${wrong}; expected a number of ${range}`);
+      }
       return [name, values];
     }),
   );

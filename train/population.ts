@@ -3,15 +3,15 @@
  * the same batches. A step is one run of the device for all models, so many small models fill it, and each gets the bits that
  * it would get alone.
  */
-import { at, expectArgument, inWords, UserError } from "../compiler/graph/errors.ts";
+import { at, expectArgument, InternalError, inWords, UserError } from "../compiler/graph/errors.ts";
 import { modelOf, ofModels } from "../compiler/graph/models.ts";
-import { type NdArray, ndarray, scalar, sizeOfNumbers, zeros } from "../compiler/graph/ndarray.ts";
+import { type NdArray, ndarray, scalar } from "../compiler/graph/ndarray.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
 import type { CompileOptions, Device, DeviceArray, Executable } from "../devices/device.ts";
 import { abortable, ofAbort } from "./abort.ts";
-import { packArrays, unpackArray } from "./arena.ts";
+import { unpackArray } from "./arena.ts";
 import { inputsOf, type TrainingBatch } from "./batch-inputs.ts";
-import { type Checkpoint, carriedState, keptShape, keptValue } from "./checkpoint.ts";
+import type { Checkpoint } from "./checkpoint.ts";
 import { GraphsOnDemand } from "./graphs-on-demand.ts";
 import { type Held, heldOf, zeroStates } from "./held-arrays.ts";
 import { inputOfHyperparameter } from "./hyperparameter.ts";
@@ -20,9 +20,10 @@ import { lossRewrite } from "./loss-rewrite.ts";
 import type { Network } from "./networks.ts";
 import type { Objective } from "./objective.ts";
 import { adam } from "./optimizers/gradient-descent.ts";
+import { checkpointsOf, keptNames, ofCheckpoints, startingAt } from "./population-checkpoints.ts";
 import type { Population, PopulationOptions } from "./population-interface.ts";
 import { ofPopulation } from "./population-interface.ts";
-import { countOf, hyperparametersOf, ratesOf, startOf, type Weights } from "./population-options.ts";
+import { countOf, hyperparametersOf, ratesOf, startOf } from "./population-options.ts";
 import { checkSeed } from "./random.ts";
 import { trainingRun } from "./run.ts";
 import { stepResult } from "./step-result.ts";
@@ -80,14 +81,6 @@ export async function createPopulation<Trained extends Objective = Network>(
   return made;
 }
 
-function startingAt({ arena, slots }: TrainingStep, weights: Weights): Checkpoint {
-  return {
-    parameters: packArrays(weights, arena),
-    ...Object.fromEntries(slots.map((name) => [name, zeros(keptShape(name, arena))])),
-    step: scalar(0),
-  };
-}
-
 /** What does not change while a population trains. */
 interface Setup<Trained extends Objective> {
   readonly device: Device;
@@ -114,7 +107,9 @@ class TrainedPopulation<Trained extends Objective> implements Population<Trained
   #held: Held = {};
   #batch: number | undefined;
   #count = 0;
-  #last: Promise<readonly TrainingStepResult[]> = Promise.resolve([]);
+  #last: Promise<readonly (TrainingStepResult | undefined)[]> = Promise.resolve([]);
+  /** While `keep` reads and compiles. */
+  #isChanging = false;
   #isDestroyed = false;
 
   constructor(
@@ -157,9 +152,11 @@ class TrainedPopulation<Trained extends Objective> implements Population<Trained
       ...{ ...compile, donate: step.donate, readback: [step.outputs.metrics ?? -1] },
       population: { models, shared: Object.keys(network.batch) },
     });
-    const { tuning, precision } = compile;
+    if (this.#isDestroyed) executable.destroy();
+    this.#expectAlive();
     this.#programs?.step.destroy();
     this.#programs?.onDemand.destroy();
+    const { tuning, precision } = compile;
     const onDemand = new GraphsOnDemand(device, network, { tuning, precision, rewrite, segments: undefined, models });
     this.#programs = { step: executable, onDemand };
   }
@@ -172,43 +169,29 @@ class TrainedPopulation<Trained extends Objective> implements Population<Trained
       checkpoints,
       `a list of ${this.size} checkpoints, one for each model`,
     );
-    const { device, step, network } = this.#setup;
-    const kept = this.#kept().map((name) => {
-      const values = checkpoints.map((checkpoint, model) => this.#valueOf(checkpoint, name, model));
-      return [name, device.upload(ofModels(values))] as const;
-    });
-    const carried = checkpoints.map((checkpoint) => carriedState(checkpoint, network.stateShapes));
-    const rows = carried[0]?.rows;
-    if (carried.some((each) => each.rows !== rows))
-      throw new UserError("restore: the models were at different batches; give checkpoints of the same step");
-    const states = rows === undefined ? [] : step.state;
-    for (const array of Object.values(this.#held)) array.destroy();
-    this.#held = {
-      ...Object.fromEntries(kept),
-      ...Object.fromEntries(
-        states.map((name, i) => [name, device.upload(ofModels(carried.map((each) => at(each.states, i)[1])))]),
-      ),
-      halted: device.upload(ofModels(checkpoints.map(() => scalar(0, "bool")))),
-    };
-    this.#batch = rows;
-    this.#last = Promise.resolve([]);
+    this.#start(
+      checkpoints,
+      checkpoints.map(() => undefined),
+    );
   };
 
-  #valueOf(checkpoint: Checkpoint, name: string, model: number): NdArray {
-    const shape = keptShape(name, this.#setup.step.arena);
-    const value = keptValue(checkpoint, name);
-    if (value?.dtype === "f32" && value.data.length === sizeOfNumbers(shape)) return { ...value, shape };
-    throw new UserError(
-      `checkpoint ${model} belongs to another network or optimizer: ${name} is missing or has another shape`,
+  /** Goes on from checkpoints; `before` are the last results of models that may have stopped. */
+  #start(checkpoints: readonly Checkpoint[], before: readonly (TrainingStepResult | undefined)[]): void {
+    const { device, step, network } = this.#setup;
+    // Checked in whole before anything is uploaded or freed.
+    const { arrays, rows } = ofCheckpoints(step, network, checkpoints);
+    for (const array of Object.values(this.#held)) array.destroy();
+    const halted = ofModels(before.map((result) => scalar(result?.finite === false ? 1 : 0, "bool")));
+    this.#held = Object.fromEntries(
+      Object.entries({ ...arrays, halted }).map(([name, array]) => [name, device.upload(array)]),
     );
-  }
-
-  #kept(): readonly string[] {
-    return ["parameters", ...this.#setup.step.slots, "step"];
+    this.#batch = rows;
+    this.#last = Promise.resolve(before);
   }
 
   step = (batch: BatchOf<Trained>): Promise<readonly TrainingStepResult[]> => {
     const { step: executable } = this.#use();
+    if (this.#isChanging) throw new UserError("step: the population is being made smaller; await keep first");
     const { step, device, network } = this.#setup;
     const { inputs, rows } = inputsOf(network, batch, step.indices);
     if (batch.fresh || this.#batch === undefined) {
@@ -229,8 +212,9 @@ class TrainedPopulation<Trained extends Objective> implements Population<Trained
     });
     this.#held = Object.fromEntries(Object.entries(step.donate).map(([name, i]) => [name, at(outputs, i)]));
     this.#count += 1;
-    this.#last = this.#results(this.#count, at(outputs, step.outputs.metrics ?? -1), this.#last);
-    return this.#last;
+    const results = this.#results(this.#count, at(outputs, step.outputs.metrics ?? -1), this.#last);
+    this.#last = results;
+    return results;
   };
 
   run = (
@@ -260,7 +244,7 @@ class TrainedPopulation<Trained extends Objective> implements Population<Trained
   async #results(
     step: number,
     metrics: DeviceArray,
-    earlier: Promise<readonly TrainingStepResult[]>,
+    earlier: Promise<readonly (TrainingStepResult | undefined)[]>,
   ): Promise<readonly TrainingStepResult[]> {
     const numbers = await metrics.read();
     metrics.destroy();
@@ -294,13 +278,12 @@ class TrainedPopulation<Trained extends Objective> implements Population<Trained
 
   checkpoints = async (): Promise<readonly Checkpoint[]> => {
     this.#use();
-    const names = [...this.#kept(), ...(this.#batch === undefined ? [] : this.#setup.step.state)];
+    const { step } = this.#setup;
+    const names = [...keptNames(step), ...(this.#batch === undefined ? [] : step.state)];
     // All reads are enqueued before the first await, so that they belong to the same step.
     const reads = names.map(async (name) => [name, await heldOf(this.#held, name).read()] as const);
-    const arrays = await Promise.all(reads);
-    return this.#rates.map((_, model) =>
-      Object.fromEntries(arrays.map(([name, array]) => [name, modelOf(array, model)])),
-    );
+    const { size } = this;
+    return checkpointsOf(Object.fromEntries(await Promise.all(reads)), size);
   };
 
   keep = async (models: readonly number[]): Promise<void> => {
@@ -308,27 +291,25 @@ class TrainedPopulation<Trained extends Objective> implements Population<Trained
     if (!Array.isArray(models) || models.length === 0 || new Set(models).size !== models.length)
       throw new UserError(`keep: its argument is ${inWords(models)}; expected a list of different models`);
     for (const model of models) this.#check("keep", model);
-    const checkpoints = await this.checkpoints();
-    const before = await this.#last;
-    await this.compile(models.length);
-    this.#seeds = models.map((model) => at(this.#seeds, model));
-    this.#rates = models.map((model) => at(this.#rates, model));
-    this.#hyperparameters = Object.fromEntries(
-      Object.entries(this.#hyperparameters).map(([name, values]) => [name, models.map((model) => at(values, model))]),
-    );
-    this.restore(models.map((model) => at(checkpoints, model)));
-    // A model that has stopped stays so.
-    const kept = models.map((model) => before[model]);
-    if (kept.some((result) => result?.finite === false)) {
-      this.#held.halted?.destroy();
-      this.#held.halted = this.#setup.device.upload(
-        ndarray(
-          [this.size],
-          kept.map((result) => (result?.finite === false ? 1 : 0)),
-          "bool",
-        ),
+    if (this.#isChanging) throw new UserError("keep: the population is being made smaller already; await that first");
+    this.#isChanging = true;
+    try {
+      const checkpoints = await this.checkpoints();
+      const before = await this.#last;
+      await this.compile(models.length);
+      const chosen = <T>(all: readonly T[]) => models.map((model) => at(all, model));
+      this.#seeds = chosen(this.#seeds);
+      this.#rates = chosen(this.#rates);
+      this.#hyperparameters = Object.fromEntries(
+        Object.entries(this.#hyperparameters).map(([name, values]) => [name, chosen(values)]),
       );
-      this.#last = Promise.resolve(kept.flatMap((result) => result ?? []));
+      // A model that has stopped stays so.
+      this.#start(
+        chosen(checkpoints),
+        models.map((model) => before[model]),
+      );
+    } finally {
+      this.#isChanging = false;
     }
   };
 
@@ -338,9 +319,13 @@ class TrainedPopulation<Trained extends Objective> implements Population<Trained
   }
 
   /** Throws a UserError after `destroy`. */
+  #expectAlive(): void {
+    if (this.#isDestroyed) throw new UserError("the population was destroyed; make another with createPopulation");
+  }
+
   #use(): Programs {
-    if (this.#isDestroyed || this.#programs === undefined)
-      throw new UserError("the population was destroyed; make another with createPopulation");
+    this.#expectAlive();
+    if (this.#programs === undefined) throw new InternalError("the population is not compiled");
     return this.#programs;
   }
 

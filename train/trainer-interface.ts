@@ -94,8 +94,8 @@ export interface Trainer<Trained extends Objective = Network> {
   step(batch: BatchOf<Trained>): Promise<TrainingStepResult>;
   /**
    * Steps over batches: iterates over their results in order, with a few steps in flight, so the trainer is some steps ahead
-   * of the result that it gives (see `inFlight`). A step that is not finite is the last result, and whoever asks for another
-   * gets a UserError. An aborted run rejects with the signal's reason. However it ends, no step is in flight afterwards, and
+   * of the result that it gives (see `inFlight`). A step that is not finite is the last result; asking for another rejects
+   * with a UserError. An aborted run rejects with the signal's reason. However it ends, no step is in flight afterwards, and
    * the trainer holds the weights of the last step that was enqueued: `stepCount` says which.
    *
    * @throws UserError if an option is invalid, if `batches` cannot be read, or (the iteration rejects) if there are none.

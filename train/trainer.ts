@@ -9,7 +9,7 @@ import { type Checkpoint, carriedState, keptShape, keptValue } from "./checkpoin
 import type { Segmentation } from "./forms/in-segments.ts";
 import type { AnyBatches, GraphsOnDemand } from "./graphs-on-demand.ts";
 import { type Held, heldOf, zeroStates } from "./held-arrays.ts";
-import { inputOfHyperparameter } from "./hyperparameter.ts";
+import { constantsOf } from "./hyperparameter.ts";
 import { initialize } from "./initialize.ts";
 import { checkBudget, type TrainingPrograms, trainingPrograms } from "./memory-budget.ts";
 import type { Network } from "./networks.ts";
@@ -152,12 +152,7 @@ class DeviceTrainer<Trained extends Objective> implements Trainer<Trained> {
     this.#onDemand = onDemand;
     this.#run = run;
     this.#rate = rate;
-    this.#constants = {
-      ...(step.isSeeded ? { seed: scalar(seed, "u32") } : {}),
-      ...Object.fromEntries(
-        step.hyperparameters.map(({ name, value }) => [inputOfHyperparameter(name), scalar(value)]),
-      ),
-    };
+    this.#constants = constantsOf(step, seed);
   }
 
   get segments(): Segmentation | undefined {

@@ -30,7 +30,7 @@ import type { Tensor } from "../compiler/trace/tensor.ts";
 import type { Precision } from "../devices/device.ts";
 import { type Arena, arenaOf, pack, unpack } from "./arena.ts";
 import { checkedSegments, inSegments, type Segmentation } from "./forms/in-segments.ts";
-import { type Hyperparameter, inputOfHyperparameter, withHyperparameters } from "./hyperparameter.ts";
+import { inputOfHyperparameter, type UsedHyperparameter, withHyperparameters } from "./hyperparameter.ts";
 import { type IndexChecks, indexChecks } from "./index-checks.ts";
 import { lossOf, lossParts, lossWeight } from "./loss-parts.ts";
 import { canShrink, nextScale, scaleOf, scaleSlots, unscaled } from "./loss-scale.ts";
@@ -52,7 +52,7 @@ export interface TrainingStep extends BatchStepGraph {
   /** Whether the loss uses random numbers: then the seed, u32, is an input too. */
   readonly isSeeded: boolean;
   /** The hyperparameters of loss and optimizer: scalars, each an input too. */
-  readonly hyperparameters: readonly Hyperparameter[];
+  readonly hyperparameters: readonly UsedHyperparameter[];
 }
 
 /** Another form of a loss's graph with the same meaning, from which the gradient is then taken: `chunkwise`. */
@@ -71,7 +71,7 @@ export function trainingStep(
   segments?: Segmentation | undefined,
   rewrite: LossRewrite = unchanged,
 ): TrainingStep {
-  const traced = (given: readonly Hyperparameter[]) => tracedStep(objective, options, segments, rewrite, given);
+  const traced = (given: readonly UsedHyperparameter[]) => tracedStep(objective, options, segments, rewrite, given);
   const step = traced([]);
   // Tracing finds the hyperparameters; only then can they be inputs.
   return step.hyperparameters.length === 0 ? step : traced(step.hyperparameters);
@@ -82,7 +82,7 @@ function tracedStep(
   options: UpdateOptions,
   segments: Segmentation | undefined,
   rewrite: LossRewrite,
-  given: readonly Hyperparameter[],
+  given: readonly UsedHyperparameter[],
 ): TrainingStep {
   checkUpdate(checkedOptions("trainingStep", options, ofUpdate));
   expectArgument(
@@ -97,7 +97,7 @@ function tracedStep(
   const isMixed = options.precision === "mixed";
   const isWeighed = (options.accumulate ?? 1) > 1;
   const hyper = hyperInputs(given);
-  const used = new Map<string, Hyperparameter>();
+  const used = new Map<string, UsedHyperparameter>();
   const { forward: whole, isSeeded, indices } = trainingLoss(objective, arena, isWeighed, { inputs: hyper, used });
   const forward = rewrite(segments === undefined ? whole : inSegments(whole, segments));
   const flat = { dtype: "f32", shape: [arena.size] } as const;
@@ -171,7 +171,7 @@ function tracedStep(
 }
 
 /** The inputs of hyperparameters. */
-function hyperInputs(hyperparameters: readonly Hyperparameter[]): NamedAval[] {
+function hyperInputs(hyperparameters: readonly UsedHyperparameter[]): NamedAval[] {
   return hyperparameters.map(({ name }) => ({ name: inputOfHyperparameter(name), dtype: "f32", shape: [] }));
 }
 
@@ -216,7 +216,7 @@ export function gradientStep(
   rewrite: LossRewrite = unchanged,
 ): BatchStepGraph & Pick<TrainingStep, "isSeeded" | "hyperparameters"> {
   const arena = arenaOf(objective.specs);
-  const used = new Map<string, Hyperparameter>();
+  const used = new Map<string, UsedHyperparameter>();
   trainingLoss(objective, arena, false, { inputs: [], used });
   const hyperparameters = [...used.values()];
   const hyper = hyperInputs(hyperparameters);
@@ -287,7 +287,7 @@ export function evaluationStep(objective: Objective, segments?: Segmentation | u
 /** The inputs of hyperparameters, and those that a trace has met. */
 interface HyperScope {
   readonly inputs: readonly NamedAval[];
-  readonly used: Map<string, Hyperparameter>;
+  readonly used: Map<string, UsedHyperparameter>;
 }
 
 /** The graph of the loss to differentiate; the last input is the key of its random numbers, if it uses any. */

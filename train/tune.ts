@@ -24,6 +24,7 @@ import { keptShape } from "./checkpoint.ts";
 import type { Batch } from "./data/batches.ts";
 import type { Tuned } from "./files/tuned.ts";
 import { zeroStates } from "./held-arrays.ts";
+import { constantsOf } from "./hyperparameter.ts";
 import { initialize } from "./initialize.ts";
 import { lossRewrite } from "./loss-rewrite.ts";
 import type { Network } from "./networks.ts";
@@ -294,8 +295,8 @@ class Contender {
   constructor(device: Device, network: Network, step: TrainingStep, executable: Executable, batch: Batch) {
     this.#step = step;
     this.#executable = executable;
-    const seed: Record<string, DeviceArray> = step.isSeeded ? { seed: device.upload(scalar(0, "u32")) } : {};
-    this.#batch = { x: device.upload(batch.x), targets: device.upload(batch.targets), ...seed };
+    const given = { x: batch.x, targets: batch.targets, ...constantsOf(step, 0) };
+    this.#batch = Object.fromEntries(Object.entries(given).map(([name, value]) => [name, device.upload(value)]));
     this.#held = {
       parameters: device.upload(packArrays(initialize(network.specs, 0), step.arena), shapesOf(step.arena)),
       ...Object.fromEntries(

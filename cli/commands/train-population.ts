@@ -31,7 +31,7 @@ export async function trainPopulation(file: string, options: TrainCommandOptions
   const { steps, seed, lr, lrRange, population = 1, halving = false, json = false, evalBatches } = options;
   await checkFile(file);
   checkGiven(file, options);
-  checkPopulationOptions(options);
+  checkPopulationOptions(options, population);
   const settings = populationSettings(population, seed, lr, lrRange);
   const update = updateOptionsOf(options, steps);
   const tuned = options.tuning === undefined ? undefined : await readTuned(options.tuning);
@@ -46,7 +46,7 @@ export async function trainPopulation(file: string, options: TrainCommandOptions
   return withDevice(options, streams, async (device) => {
     for (const text of introduction(setup, device.name)) say(text);
     say(populationLine(settings.length, options));
-    say(`updates: ${updateLine(options, lr).replace(/learning rate [^,]+/, rateWords(options))}`);
+    say(`updates: ${updateLine(options, rateWords(options))}`);
     if (output === undefined) say("the best model will not be saved: give --out FILE to save it");
     if (tuned !== undefined) say(tuningLine(tuned));
     if (log?.hint !== undefined) say(log.hint);

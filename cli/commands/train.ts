@@ -69,7 +69,8 @@ export async function train(file: string, written: TrainCommandOptions, streams:
   return withDevice(options, streams, async (device) => {
     for (const text of introduction(setup, device.name)) say(text);
     if (resumed !== undefined) say(`continues after step ${grouped(resumed.run.steps)} of ${options.resume}`);
-    if (updateFlags.some((flag) => options.given.has(flag))) say(`updates: ${updateLine(options, learningRate)}`);
+    if (updateFlags.some((flag) => options.given.has(flag)))
+      say(`updates: ${updateLine(options, `learning rate ${learningRate}`)}`);
     if (log?.hint !== undefined) say(log.hint);
     if (output === undefined) say("the model will not be saved: give --out FILE to save it");
     if (given !== undefined) {

@@ -18,9 +18,9 @@ const WIDEST = 48;
 export function curves(models: readonly TrainedModel[], steps: number, width: number): string[] {
   const means = models.map(({ losses }) => columnMeans(losses, steps, width));
   const starts = models.flatMap(({ losses }) => losses.slice(0, 1));
-  const low = Math.min(...means.flat());
+  const low = means.flat().reduce((least, mean) => Math.min(least, mean), Number.POSITIVE_INFINITY);
   // A model that diverges would flatten the others: it leaves the scale at the top.
-  const high = Math.max(...starts, low);
+  const high = starts.reduce((most, loss) => Math.max(most, loss), low);
   const mark = (mean: number) => {
     const level = Math.round(((mean - low) / (high - low || 1)) * (EIGHTHS.length - 1));
     return EIGHTHS[Math.max(0, Math.min(EIGHTHS.length - 1, level))];

@@ -9,11 +9,10 @@ import { isFiniteInF32 } from "../../train/files/finite-model.ts";
 import type { Tuned } from "../../train/files/tuned.ts";
 import type { UpdateOptions } from "../../train/optimizers/update.ts";
 import { createPopulation } from "../../train/population.ts";
-import type { Population } from "../../train/population-interface.ts";
 import { heldOutBatches } from "../held-out.ts";
 import { endless } from "../training-run.ts";
 import type { TrainingSetup } from "../training-setup.ts";
-import type { ModelSettings } from "./settings.ts";
+import { type ModelSettings, roundsOf } from "./settings.ts";
 
 export interface PopulationSessionOptions {
   readonly setup: TrainingSetup;
@@ -56,7 +55,7 @@ export interface PopulationResult extends PopulationReport {
 
 /** The steps after which half of the models end, and the last one. */
 export function roundEnds(models: number, steps: number, halves: boolean): number[] {
-  const rounds = halves ? Math.ceil(Math.log2(models)) + 1 : 1;
+  const rounds = halves ? roundsOf(models) : 1;
   return Array.from({ length: rounds }, (_, i) => Math.round(((i + 1) * steps) / rounds));
 }
 
@@ -89,7 +88,7 @@ export async function trainPopulation(options: PopulationSessionOptions): Promis
   try {
     for (const end of roundEnds(models.length, steps, halves)) {
       const lengths: number[] = [];
-      const run = population.run(counted(setup, done, lengths), { steps: end - done });
+      const run = population.run(counted(setup, done, lengths, isInterrupted), { steps: end - done });
       for await (const results of run) {
         done += 1;
         tokens += (lengths.shift() ?? 0) * training.length;
@@ -99,7 +98,7 @@ export async function trainPopulation(options: PopulationSessionOptions): Promis
           else model.divergedAt ??= result.firstBadStep ?? done;
         }
         report(state());
-        if (isInterrupted() || results.every(({ finite }) => !finite)) break;
+        if (results.every(({ finite }) => !finite)) break;
       }
       if (isInterrupted() || training.every((model) => models[model]?.divergedAt !== undefined)) break;
       await measure();
@@ -108,6 +107,8 @@ export async function trainPopulation(options: PopulationSessionOptions): Promis
       if (kept.length === training.length) continue;
       await population.keep(kept.map((model) => training.indexOf(model)));
       training = kept;
+      // What was measured is about weights that change now.
+      for (const model of kept) modelAt(models, [model], 0).valLoss = undefined;
     }
     const [best] = better(training, models, 1);
     const isGood = best !== undefined && Number.isFinite(scoreOf(models[best]));
@@ -144,12 +145,19 @@ export function scoreOf(model: TrainedModel | undefined): number {
   return recent.reduce((sum, loss) => sum + loss, 0) / recent.length;
 }
 
-/** The batches after a number of steps; notes the tokens of each. */
-async function* counted({ batches }: TrainingSetup, before: number, lengths: number[]): AsyncGenerator<Batch> {
+/**
+ * The batches after a number of steps; notes the tokens of each. An interrupted run gets no more of them, so that all steps
+ * that it has enqueued are reported, and its checkpoint is that of the last.
+ */
+async function* counted(
+  { batches }: TrainingSetup,
+  before: number,
+  lengths: number[],
+  isInterrupted: () => boolean,
+): AsyncGenerator<Batch> {
   for await (const batch of endless(batches.training, before)) {
     lengths.push((batch.x.shape[0] ?? 0) * (batch.x.shape[1] ?? 0));
     yield batch;
+    if (isInterrupted()) return;
   }
 }
-
-export type { Population };

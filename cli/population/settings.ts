@@ -30,6 +30,9 @@ export function populationSettings(count: number, seed: number, rate: number, ra
   });
 }
 
+/** How many rounds halving takes until one model is left, and trains on. */
+export const roundsOf = (models: number): number => Math.ceil(Math.log2(models)) + 1;
+
 /** Options of a single run, and why a population has none. */
 const ofOneModel = {
   resume: "a resumed run has one model",
@@ -41,7 +44,12 @@ const ofOneModel = {
   saveEvery: "the best model is written at the end",
 } as const;
 
-export function checkPopulationOptions(options: TrainCommandOptions): void {
+export function checkPopulationOptions(options: TrainCommandOptions, models: number): void {
+  const rounds = roundsOf(models);
+  if (options.halving && options.steps < rounds)
+    throw new UserError(
+      `--halving of ${models} models takes ${rounds} rounds of at least one step; give --steps ${rounds} or more`,
+    );
   for (const [name, why] of Object.entries(ofOneModel))
     if (options.given.has(name)) {
       const flag = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);

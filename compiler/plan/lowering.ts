@@ -3,12 +3,12 @@
  * stored.
  */
 import type { NodeId } from "../graph/graph.ts";
+import type { Population } from "../graph/models.ts";
 import type { WorkMapping } from "../kernel/mapping.ts";
 import type { Form } from "./emit/form.ts";
 import type { Region } from "./emit/values.ts";
 import type { Memory } from "./memory/slabs.ts";
 import type { OpenDispatches } from "./open-dispatches.ts";
-import type { Population } from "./population.ts";
 import type { BufferSpec, Location, Phase, PlannedKernel, ScanStep, ScheduleNote } from "./program.ts";
 import type { ScheduleChoice } from "./scan/names.ts";
 import type { Target, TileOptions } from "./stages/tiles.ts";

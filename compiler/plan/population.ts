@@ -7,23 +7,14 @@
  */
 import { mulDims } from "../graph/dim.ts";
 import { at, InternalError, UserError } from "../graph/errors.ts";
-import { unknownOption } from "../graph/options.ts";
+import type { Population } from "../graph/models.ts";
 import { globalArray } from "../kernel/builder.ts";
 import type { KernelCode } from "../kernel/ir.ts";
 import type { BufferSpec, Dispatch, PlannedKernel, Program, Size, Step } from "./program.ts";
 import type { Target } from "./stages/tiles.ts";
 
-/** How many models run at once, and the names of the inputs that are the same for all of them. */
-export interface Population {
-  readonly models: number;
-  readonly shared: readonly string[];
-}
-
 /** What a population adds to a program; `requires` may still be missing. */
 type Planned = Omit<Program<PlannedKernel>, "requires">;
-
-/** The most models of one program: WebGPU's limit for an axis of a dispatch. */
-export const mostModels = 65535;
 
 /**
  * The program of a population; inputs that are not shared, and outputs, get the models as their first axis. A kernel binds at
@@ -31,16 +22,12 @@ export const mostModels = 65535;
  */
 export function forPopulation<P extends Planned>(
   given: P,
-  population: Population,
+  { models, shared = [] }: Population,
   { target, maxBuffers }: { readonly target: Target; readonly maxBuffers: number },
 ): P {
-  checkPopulation(given, population);
-  const { models } = population;
   const times = (size: Size): Size => size.map((dim) => mulDims(models, dim));
   const program = target === "cpu" ? given : withConditions(given, maxBuffers);
-  const isShared = new Set(
-    program.inputs.filter(({ name }) => population.shared.includes(name)).map(({ buffer }) => buffer),
-  );
+  const isShared = new Set(program.inputs.filter(({ name }) => shared.includes(name)).map(({ buffer }) => buffer));
   const buffers = program.buffers.map(
     (spec, i): BufferSpec => (isShared.has(i) ? spec : { ...spec, size: times(spec.size), stride: spec.size }),
   );
@@ -98,17 +85,6 @@ function withCondition(code: KernelCode, runsIf: NonNullable<KernelCode["runsIf"
 function withSums(uniforms: KernelCode["uniforms"], sums: readonly Size[]): KernelCode["uniforms"] {
   const all = new Map([...uniforms, ...sums].map((sum) => [sum.join(" + "), sum] as const));
   return [...all.values()];
-}
-
-function checkPopulation({ name, inputs, outputs }: Planned, { models, shared }: Population): void {
-  if (!(Number.isInteger(models) && models >= 1 && models <= mostModels))
-    throw new UserError(`${name}: models is ${models}; expected a whole number from 1 to ${mostModels}`);
-  const names = inputs.map((input) => input.name);
-  const stranger = shared.find((each) => !names.includes(each));
-  if (stranger !== undefined) throw new UserError(`${name}: shared inputs: ${unknownOption(stranger, names)}`);
-  const donated = outputs.find((output) => output.donated !== undefined && shared.includes(output.donated))?.donated;
-  if (donated !== undefined)
-    throw new UserError(`${name}: input ${donated} is donated, so each model needs its own; do not share it`);
 }
 
 /** A kernel that knows how far apart the models are in each of its buffers. */

@@ -3,9 +3,12 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { curves, frame } from "../../cli/population/display.ts";
-import { roundEnds, type TrainedModel } from "../../cli/population/session.ts";
+import { roundEnds, type TrainedModel, trainPopulation } from "../../cli/population/session.ts";
 import { populationSettings } from "../../cli/population/settings.ts";
+import { setupOfText } from "../../cli/training-setup.ts";
+import { adam, gru } from "../../index.ts";
 import { decodeModel } from "../../train/files/model-file.ts";
+import { cpu } from "../support/cpu-executors.ts";
 import { jsonLines, run, TEXT, Workspace } from "./run.ts";
 
 const SMALL = ["--units", "6", "--embed", "4", "--batch", "2", "--time", "8", "--device", "cpu"] as const;
@@ -71,6 +74,22 @@ test("a log for TensorBoard has a curve for each model", async () => {
   for (const tag of ["loss/model 0", "loss/model 1"]) expect(events.split(tag)).toHaveLength(4);
 });
 
+test("an interrupted run ends with all of its steps reported: its checkpoint is that of the last", async () => {
+  const setup = await setupOfText(TEXT, "text", { cell: gru, units: 4, layers: 1, embed: 4, batch: 2, time: 8 });
+  const settings = populationSettings(4, 1, 0.01);
+  const reported: number[] = [];
+  const result = await trainPopulation({
+    ...{ setup, device: cpu, settings, update: { optimizer: adam() }, tuned: undefined, steps: 40, halves: true },
+    ...{ evalBatches: 1, report: ({ step }) => void reported.push(step), isInterrupted: () => reported.length > 15 },
+  });
+  expect(result.interrupted).toBe(true);
+  expect(reported).toEqual(Array.from({ length: result.step }, (_, i) => i + 1));
+  expect([...(result.best?.checkpoint.step?.data ?? [])]).toEqual([result.step]);
+  // The held-out losses of the first round are about other weights than those that are kept.
+  expect(result.training.map((model) => result.models[model]?.valLoss)).toEqual([undefined, undefined]);
+  expect(result.models.filter(({ valLoss }) => valLoss !== undefined)).toHaveLength(2);
+});
+
 test("models that diverge are named, and if all do, nothing is kept", async () => {
   const out = space.file("none.safetensors");
   const some = await train(
@@ -109,6 +128,10 @@ test("models that diverge are named, and if all do, nothing is kept", async () =
 });
 
 test.each([
+  [
+    ["--population", "8", "--halving", "--steps", "3"],
+    "--halving of 8 models takes 4 rounds of at least one step; give --steps 4 or more",
+  ],
   [["--lr", "1e-4..1e-1"], "--lr FROM..TO is for many models at once; give their number as --population"],
   [["--halving"], "--halving is for many models at once; give their number as --population"],
   [["--population", "3", "--lr", "1..0.1"], '--lr must be a range such as 1e-4..1e-1, lower end first, got "1..0.1"'],
@@ -143,6 +166,13 @@ test("curves have one scale, from the first losses down, and a frame fits its te
   const models = [model("a", [4, 3, 2, 1]), model("b", [4, 4]), model("c", [4, 90], 3)];
   expect(curves(models, 4, 4)).toEqual(["█▆▃▁", "██", "██"]);
   expect(curves(models, 8, 4)).toEqual(["▇▁", "█", "█"]);
+  const many = Array.from({ length: 4096 }, () =>
+    model(
+      "m",
+      Array.from({ length: 60 }, (_, i) => 60 - i),
+    ),
+  );
+  expect(new Set(curves(many, 60, 48)).size).toBe(1);
   const report = { step: 4, models, training: [0, 1, 2], tokensPerSecond: 1234 };
   const picture = frame(report, { steps: 4, unit: "characters", columns: 50, rows: 4 });
   expect(picture).toHaveLength(3);

@@ -1,5 +1,5 @@
 /**
- * @file A device that somebody else owns: trained on within its limits, and given back as it was. Errors, buffers and the end
+ * @file A device of another owner: trained on within its limits, and given back as it was. Errors, buffers and the end
  * of the owner stay the owner's.
  */
 import { afterEach, describe, expect, test, vi } from "vitest";

@@ -17,8 +17,22 @@ export const populationMutants: readonly Mutant[] = [
         'target === "cpu" ? given : withConditions',
         "given ?? withConditions",
       ],
-      ["names of shared inputs are not checked", "if (stranger !== undefined) throw", "if (!Array) throw"],
     ],
+  ),
+  ...changed(
+    "compiler/graph/models.ts",
+    [ops],
+    [
+      ["names of shared inputs are not checked", "if (stranger !== undefined)", "if (!Array)"],
+      ["shared inputs can be donated", "if (both !== undefined)", "if (!Array)"],
+      ["no number of models is too large", " && models <= mostModels", ""],
+      ["all models are the first", "data.slice(model * size, (model + 1) * size)", "data.slice(0, size)"],
+    ],
+  ),
+  ...changed(
+    "devices/device.ts",
+    [ops],
+    [["a population is not checked", "if (population !== undefined) checkPopulation", "if (!Array) checkPopulation"]],
   ),
   ...changed(
     "shaders/kernel.ts",
@@ -82,8 +96,14 @@ export const populationMutants: readonly Mutant[] = [
     [training],
     [
       ["all models have one seed", "seed + model : at", "seed : at"],
-      ["kept models keep the rates of the first", "this.#rates = models.map((model) => at(this.#rates, model));", ""],
+      ["kept models keep the rates of the first", "this.#rates = chosen(this.#rates);", ""],
       ["a kept model that has stopped goes on", "result?.finite === false ? 1 : 0", "0"],
+      [
+        "a step while models are left out is lost",
+        'if (this.#isChanging) throw new UserError("step',
+        'if (!Array) throw new UserError("step',
+      ],
+      ["a program that comes too late is kept", "if (this.#isDestroyed) executable.destroy();", ""],
       [
         "one model that stops ends a run",
         "results.every(({ finite }) => !finite)",
@@ -92,15 +112,23 @@ export const populationMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
+    "train/population-checkpoints.ts",
+    [training],
+    [["models at different batches are taken", "each.rows !== rows", "false"]],
+  ),
+  ...changed(
     "train/population-options.ts",
     [training],
-    [["lists of other lengths are taken", "if (other !== undefined)", "if (!Array)"]],
+    [
+      ["a rate of dropout can be 1", " && each < below", ""],
+      ["lists of other lengths are taken", "if (other !== undefined)", "if (!Array)"],
+    ],
   ),
   ...changed(
     "train/hyperparameter.ts",
     [training],
     [
-      ["training gives no hyperparameter", "tensors[rate.name] ?? constant", "constant"],
+      ["training gives no hyperparameter", "tensors[name] ?? constant", "constant"],
       [
         "hyperparameters outside of training are 0",
         "if (current === undefined) return rate.value",
@@ -119,13 +147,23 @@ export const populationMutants: readonly Mutant[] = [
     [
       ["the worse half stays", "scoreOf(models[a]) - scoreOf(models[b])", "scoreOf(models[b]) - scoreOf(models[a])"],
       ["a model that has diverged can be the best", "model.divergedAt !== undefined || ", ""],
-      ["all end in the first round", "Math.ceil(Math.log2(models)) + 1", "2"],
+      [
+        "an interrupted run leaves steps behind",
+        "if (isInterrupted()) return;",
+        "if (isInterrupted()) throw new Error();",
+      ],
+      [
+        "held-out losses of earlier rounds are kept",
+        "modelAt(models, [model], 0).valLoss = undefined",
+        "modelAt(models, [model], 0)",
+      ],
     ],
   ),
   ...changed(
     "cli/population/settings.ts",
     ["test/cli/population.test.ts"],
     [
+      ["halving has one round too few", "Math.ceil(Math.log2(models)) + 1", "Math.ceil(Math.log2(models))"],
       ["seeds are equal", "seed: seed + model,", "seed,"],
       ["rates are spread one short", "1 / (count - 1)", "1 / count"],
     ],

@@ -1,4 +1,4 @@
-/** @file Mutants of devices and buffers that somebody else owns. */
+/** @file Mutants of devices and buffers of other owners. */
 import { changed, type Mutant } from "./mutant.ts";
 
 const onForeign = ["test/devices/foreign-device.test.ts"];

@@ -1,7 +1,9 @@
 /** @file Every op with its gradients, for many models at once: each has the bits that it has alone. */
 import { afterAll, describe, expect, test } from "vitest";
 import { at } from "../../compiler/graph/errors.ts";
-import { add, grad, mul, sum, type Tensor, traceGraph } from "../../index.ts";
+import type { Population } from "../../compiler/graph/models.ts";
+import type { CompileOptions, Device } from "../../devices/device.ts";
+import { add, grad, mul, openDevice, sum, type Tensor, traceGraph } from "../../index.ts";
 import { arrayCases } from "../support/array-cases.ts";
 import { composedCases } from "../support/composed-cases.ts";
 import { cpu } from "../support/cpu-executors.ts";
@@ -11,6 +13,7 @@ import { populationExecutor } from "../support/population.ts";
 import { openWebgpu } from "../support/webgpu.ts";
 
 const webgpu = await openWebgpu();
+const interpreter = await openDevice({ device: "interpreter" });
 afterAll(() => webgpu.destroy());
 
 const executors = [populationExecutor(cpu), populationExecutor(webgpu), populationExecutor(webgpu, {}, true)];
@@ -42,13 +45,37 @@ describe("what does not fit", () => {
     ],
     ([x, y]) => [add(mul(x as Tensor<"f32">, 2), y as Tensor<"f32">)],
   );
-  const compile = (population: object) => cpu.compile(graph, { population: population as never });
+  const compile = (population: object, device: Device = cpu, more: CompileOptions = {}) =>
+    device.compile(graph, { ...more, population: population as Population });
 
-  test.each([
-    [{ models: 0, shared: [] }, "f: models is 0; expected a whole number from 1 to 65535"],
-    [{ models: 2, shared: ["z"] }, /^f: shared inputs: there is no option z; .*x, y/],
-  ])("%o", async (population, message) => {
-    await expect(compile(population)).rejects.toThrow(message);
+  const faults: readonly (readonly [object, string])[] = [
+    [{ models: 0 }, "f: models is 0; expected a whole number from 1 to 65535"],
+    [{ models: 65536 }, "f: models is 65536; expected a whole number from 1 to 65535"],
+    [{ model: 2 }, "f: population: there is no option model; did you mean models?"],
+    [{ models: 2, shared: "x" }, 'f: population: shared is "x"; expected a list'],
+    [{ models: 2, shared: ["z"] }, "f: there is no input z to share; its inputs are x, y"],
+  ];
+  test.each(faults)("%o, on every device", async (population, message) => {
+    for (const device of [cpu, webgpu, interpreter]) await expect(compile(population, device)).rejects.toThrow(message);
+  });
+
+  test("an input that is shared and donated", async () => {
+    for (const device of [cpu, webgpu, interpreter])
+      await expect(compile({ models: 2, shared: ["y"] }, device, { donate: { y: 0 } })).rejects.toThrow(
+        "f: input y is donated, so each model needs its own; do not share it",
+      );
+  });
+
+  test("by default each model has all inputs of its own", async () => {
+    for (const device of [cpu, webgpu, interpreter]) {
+      const executable = await compile({ models: 2 }, device);
+      const x = f32([
+        [1, 2],
+        [3, 4],
+      ]);
+      const [output] = executable.run({ x, y: f32([[[0, 1]], [[10, 20]]]) });
+      expect(await output?.read()).toEqual(f32([[[2, 5]], [[16, 28]]]));
+    }
   });
 
   test("arrays of another number of models", async () => {

@@ -221,6 +221,7 @@ describe("what is wrong is said in a line", () => {
       { models: 2, hyperparameters: { decay: [1, 2] } },
       /have no hyperparameter decay; make one with hyperparameter\("decay", …\)/,
     ],
+    [{ models: 2, parameters: {} }, /parameter .* is missing/],
     [{ learningRate: [] }, "createPopulation: models is 0; expected a whole number from 1"],
   ])("%o", async (options, message) => {
     await expect(make(options)).rejects.toThrow(message);
@@ -238,6 +239,60 @@ describe("what is wrong is said in a line", () => {
     expect(() => population.restore([])).toThrow("restore: its argument is");
     population.destroy();
     expect(() => population.step(first)).toThrow("the population was destroyed; make another with createPopulation");
+  });
+
+  test("rates of dropout that are none, and values that are no list", async () => {
+    const network = networkOf(gru as CellDefinition, { dropout: hyperparameter("dropout", 0.2) });
+    const withRates = (dropout: unknown) => make({ models: 2, hyperparameters: { dropout } }, network);
+    await expect(withRates([0.5, 1])).rejects.toThrow(
+      "createPopulation: hyperparameter dropout is 1 for model 1; expected a number of 0 or more, below 1",
+    );
+    await expect(withRates(0.5)).rejects.toThrow(
+      "createPopulation: hyperparameter dropout is 0.5; expected a list of numbers, one for each model",
+    );
+    // A decay has no such bound.
+    const optimizer = adamW({ weightDecay: hyperparameter("decay", 0) });
+    (await make({ optimizer, hyperparameters: { decay: [-0, 2] } })).destroy();
+  });
+
+  test("a checkpoint of another network changes and leaks nothing", async () => {
+    const population = await make({ models: 2, seed: 9 });
+    await population.step(first);
+    const checkpoints = await population.checkpoints();
+    const bytes = cpu.memory().bytes;
+    const { [`state/${Object.keys(population.network.stateShapes)[0]}`]: _, ...stateless } = at(checkpoints, 1);
+    for (const [fault, wrong] of [
+      ["checkpoint 1 belongs to another network or optimizer: step is missing", { ...checkpoints[1], step: undefined }],
+      ["checkpoint 1 belongs to another network or optimizer: parameters is missing", null],
+      ["restore: the models were at different batches; give checkpoints of the same step", stateless],
+    ] as const)
+      expect(() => population.restore([at(checkpoints, 0), wrong as never])).toThrow(fault);
+    expect(cpu.memory().bytes).toBe(bytes);
+    const alone = await createTrainer(cpu, networkOf(gru as CellDefinition), { seed: 10 });
+    await alone.step(first);
+    expect((await population.step(second))[1]?.loss).toBe((await alone.step(second)).loss);
+    for (const each of [population, alone]) each.destroy();
+  });
+
+  test("while it is made smaller, a step and another keep are refused, and destroy frees all", async () => {
+    const before = cpu.memory().bytes;
+    const population = await make({ models: 3 });
+    await population.step(first);
+    const keeping = population.keep([2]);
+    expect(() => population.step(second)).toThrow("step: the population is being made smaller; await keep first");
+    await expect(population.keep([0])).rejects.toThrow("keep: the population is being made smaller already");
+    await keeping;
+    await population.step(second);
+    const late = population.keep([0]);
+    population.destroy();
+    await expect(late).rejects.toThrow();
+    const again = await make({ models: 3 });
+    const ending = again.keep([1]);
+    // The models are read, and the program for fewer is being made.
+    await again.checkpoints();
+    again.destroy();
+    await expect(ending).rejects.toThrow("the population was destroyed");
+    expect(cpu.memory().bytes).toBe(before);
   });
 
   test("more models than a buffer holds", async () => {

@@ -14,6 +14,7 @@ import type { Device } from "../../devices/device.ts";
 import { openInterpreter } from "../../devices/interpreter.ts";
 import { packArrays } from "../../train/arena.ts";
 import { decodeModel, encodeModel, savedModel } from "../../train/files/model-file.ts";
+import { hyperparameter } from "../../train/hyperparameter.ts";
 import { initialize } from "../../train/initialize.ts";
 import { languageModel, seriesModel } from "../../train/networks.ts";
 import { adam } from "../../train/optimizers/gradient-descent.ts";
@@ -277,5 +278,16 @@ test("a tuning from a model makes other kernels, and the same bits on every run"
   const plain = await train(undefined);
   expect(plain.programs.map((program, i) => program === first.programs[i])).toEqual([false, false]);
   expect(Math.abs(plain.loss - first.loss) / plain.loss).toBeLessThan(1e-4);
+  device.destroy();
+});
+
+test("a network with a hyperparameter is tuned at its own value", async () => {
+  vi.restoreAllMocks();
+  const device = await openWebgpu();
+  const dropping = languageModel({
+    ...{ cell: rnn, units: 16, layers: 1, vocabulary: 3, embed: 2 },
+    dropout: hyperparameter("dropout", 0.5),
+  });
+  await expect(tune(device, dropping, { batch, seconds: 0.01 })).resolves.toMatchObject({ batch: 2, time: 4 });
   device.destroy();
 });

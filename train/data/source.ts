@@ -1,6 +1,6 @@
 /**
  * @file What gives values one after the other: an iterable, an async iterable, or a ReadableStream. They are read in one way
- * here, and left in one way: a source that is not read to its end is told so, and a stream's lock is released.
+ * here, and left in one way: a source that is not read to its end is returned or cancelled, and a stream's lock is released.
  *
  * Streams are read with a reader, since those of Safari are no async iterables.
  */

@@ -28,7 +28,7 @@ type Float = Tensor<"f32">;
 export function dropout(x: Float, rate: Rate, random?: Randomness, step?: Tensor<"u32">): Float {
   checkRate("dropout", rate);
   if (random === undefined || rate === 0) return x;
-  const value = rateValue(rate);
+  const value = rateValue(rate, 1);
   return kept(x, keptWith(random, value, x.shape, step), value);
 }
 
@@ -38,7 +38,7 @@ export function variationalDropout(xs: Float, rate: Rate, random?: Randomness): 
   if (xs.shape.length < 2)
     throw faultOf("variationalDropout", `xs is ${formatShape(xs.shape)}; expected [time, batch, …]`);
   if (random === undefined || rate === 0) return xs;
-  const value = rateValue(rate);
+  const value = rateValue(rate, 1);
   return kept(xs, broadcast(keptWith(random, value, xs.shape.slice(1)), xs.shape), value);
 }
 
