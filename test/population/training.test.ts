@@ -160,6 +160,8 @@ test("a model that diverges stops alone", async () => {
   const stopped = results.at(-1)?.[1]?.firstBadStep;
   expect(stopped).toBe(results.findIndex((each) => each[1]?.finite === false) + 1);
   await population.keep([1, 2]);
+  // Like a trainer, it stays stopped at any rate.
+  population.learningRates = [0.01, 0.01];
   const after = await population.step(first);
   expect(after.map(({ finite }) => finite)).toEqual([false, true]);
   expect(after[0]?.firstBadStep).toBe(stopped);
