@@ -61,7 +61,7 @@ function derivativeMutants(op: TableOp): Mutant[] {
     ruleMutant(
       op,
       ofOperand("vjp off by a thousandth", i),
-      `return { vjp: (ct, context) => entry.vjp(ct, context).map((one, i) => i !== ${i} ? one : one === undefined ? ct : e.mul(one, 1.001)) };`,
+      `return { vjp: (ct, context) => entry.vjp(ct, context).map((one, i) => i !== ${i} ? one : one === undefined ? ct : elementwise.mul(one, 1.001)) };`,
       [values, edges],
     ),
   );
@@ -69,7 +69,7 @@ function derivativeMutants(op: TableOp): Mutant[] {
     ruleMutant(
       op,
       ofOperand("jvp off by a thousandth", i),
-      `return { jvp: (tangents, context) => entry.jvp(tangents.map((one, i) => i !== ${i} ? one : one && e.mul(one, 1.001)), context) ?? tangents[${i}] };`,
+      `return { jvp: (tangents, context) => entry.jvp(tangents.map((one, i) => i !== ${i} ? one : one && elementwise.mul(one, 1.001)), context) ?? tangents[${i}] };`,
       [values, edges],
     ),
   );

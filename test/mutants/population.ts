@@ -3,6 +3,7 @@ import { changed, type Mutant } from "./mutant.ts";
 
 const ops = "test/population/ops.test.ts";
 const training = "test/population/training.test.ts";
+const gpuKernels = "test/population/gpu-kernels.test.ts";
 const parallel = "test/gpu/parallel.test.ts";
 
 export const populationMutants: readonly Mutant[] = [
@@ -36,7 +37,7 @@ export const populationMutants: readonly Mutant[] = [
   ),
   ...changed(
     "shaders/kernel.ts",
-    [ops, training],
+    [ops, gpuKernels],
     [
       [
         "parts see the first model",

@@ -13,8 +13,9 @@ import { cellPlans } from "../../testing/random-cells/cell-plan.ts";
 import { checkRandomCell } from "../../testing/random-cells/check-random-cell.ts";
 import { buildCell } from "../../testing/random-cells/random-cell.ts";
 import { languageModel } from "../../train/networks.ts";
-import { adam } from "../../train/optimizers/gradient-descent.ts";
+import { adam, sgd } from "../../train/optimizers/gradient-descent.ts";
 import { trainingStep } from "../../train/training-step.ts";
+import { inputsOf } from "../kernels/inputs.ts";
 import { executorOfModels } from "../support/population.ts";
 import { ProgramRunner } from "../support/programs.ts";
 
@@ -31,6 +32,15 @@ const executor = (more: object) =>
 test("random cells whose weights stay", async () => {
   const executors = [executor({ neighbours: 4, chunkSteps: 2 }), executor({ schedule: "stepwise" })];
   for (const plan of fc.sample(cellPlans, { seed: 77, numRuns: 2 })) await checkRandomCell(buildCell(plan), executors);
+});
+
+test("weights that pass by in vectors", async () => {
+  const network = languageModel({ cell: gru as CellDefinition, units: 9, vocabulary: 5, embed: 3 });
+  const { graph } = trainingStep(network, { optimizer: sgd() });
+  const options = { schedule: "persistent" } as const;
+  const { kernels } = planProgram(graph, { ...asGpu, ...options, population: { models: 3 } });
+  expect(kernels.some(({ code }) => code.buffers.some(({ array }) => array.element === "f32x4"))).toBe(true);
+  await executor(options).execute(graph, inputsOf(graph, false, { B: 3, T: 3 }));
 });
 
 test("products in blocks, and their gradients", async () => {

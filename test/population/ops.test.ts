@@ -2,6 +2,7 @@
 import { afterAll, describe, expect, test } from "vitest";
 import { at } from "../../compiler/graph/errors.ts";
 import type { Population } from "../../compiler/graph/models.ts";
+import { planProgram } from "../../compiler/plan-program.ts";
 import type { CompileOptions, Device } from "../../devices/device.ts";
 import { add, grad, mul, openDevice, sum, type Tensor, traceGraph } from "../../index.ts";
 import { arrayCases } from "../support/array-cases.ts";
@@ -34,6 +35,18 @@ test.each(Object.entries(cases))("%s", async (_, { gives, derivatives = [] }) =>
     grad((x: Tensor<"f32">) => sum(slope(x, ...(tensors.slice(1) as Tensor<"f32">[]))))(tensors[0] as Tensor<"f32">),
   ]);
   for (const executor of executors) await executor.execute(gradient, place);
+});
+
+test("kernels that share a dispatch", async () => {
+  const avals = [
+    { name: "x", dtype: "f32", shape: [5] },
+    { name: "y", dtype: "f32", shape: ["B", 7] },
+  ] as const;
+  const graph = traceGraph("apart", [...avals], ([x, y]) => [mul(x as Tensor<"f32">, 2), sum(y as Tensor<"f32">, 1)]);
+  const { kernels } = planProgram(graph, { population: { models: 2 } });
+  expect(kernels.map(({ code }) => code.parts.length)).toEqual([2]);
+  const inputs = [f32([1, 2, 3, 4, 5]), f32(Array.from({ length: 3 }, (_, i) => [i, 2, 3, 4, 5, 6, 7]))];
+  for (const executor of executors) await executor.execute(graph, inputs);
 });
 
 describe("what does not fit", () => {
