@@ -4,7 +4,6 @@
  */
 import { Command, InvalidArgumentError } from "commander";
 import { createJiti } from "jiti";
-import { History } from "./mutants/history.mjs";
 import { checkMutant, Lane, pathOf } from "./mutants/lane.mjs";
 
 const count = (text) => {
@@ -32,7 +31,9 @@ function fail(message) {
   process.exit(2);
 }
 
-const { mutants } = await createJiti(import.meta.url).import("../test/mutants/catalog.ts");
+const jiti = createJiti(import.meta.url);
+const { mutants } = await jiti.import("../test/mutants/catalog.ts");
+const { History } = await jiti.import("./mutants/history.ts");
 
 const chosen = mutants.filter(
   ({ name, file }) => options.only?.some((text) => `${file}: ${name}`.includes(text)) ?? true,
@@ -69,39 +70,43 @@ async function runWithout(lane, part) {
   if (part.names === undefined) history.noteTimes(part.file, times);
 }
 
-/** What the first test says that fails with this mutant, or undefined if all pass. */
-async function catchOf(lane, mutant) {
+/** Errors of code that no type checker lets pass: such a mutant is no mistake that anyone could make. */
+const kindsOfNonsense = ["ReferenceError", "SyntaxError"];
+
+/** What the first test says that fails with this mutant, as `{ outcome, message }`. */
+async function outcomeOf(lane, mutant) {
   for (const file of mutant.tests) if (!history.isTimed(file)) await checkWithout(lane, { file });
   for (const part of history.partsFor(mutant)) {
     const { failure } = await lane.run(mutant, part);
     if (failure === undefined) continue;
-    const { test, message } = failure;
+    const { test, kind, message } = failure;
     const alone = test !== undefined && history.isLong(part.file);
     await checkWithout(lane, alone ? { file: part.file, names: [test] } : { file: part.file });
     history.noteCatch(mutant, part.file, test);
-    return `${part.file}: ${firstLine(message)}`;
+    const outcome = kindsOfNonsense.includes(kind) ? "NONSENSE" : "caught";
+    return { outcome, message: `${part.file}: ${firstLine(message)}` };
   }
-  return undefined;
+  return { outcome: "SURVIVED" };
 }
 
 const firstLine = (text) => text.split("\n")[0];
 
-const survivors = [];
+const faults = [];
 const waiting = [...chosen.entries()].slice(Math.max(0, options.from - 1));
 const tried = waiting.length;
 await Promise.all(
   lanes.map(async (lane) => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       const [number, mutant] = next;
-      const caught = await catchOf(lane, mutant);
-      if (caught === undefined) survivors.push(`${mutant.file}: ${mutant.name}`);
-      const outcome = caught === undefined ? "SURVIVED" : "caught  ";
-      console.log(`${number + 1}/${chosen.length} ${outcome} ${mutant.file}: ${mutant.name}`);
-      if (options.why && caught !== undefined) console.log(`    ${caught.slice(0, 300)}`);
+      const { outcome, message } = await outcomeOf(lane, mutant);
+      const line = `${outcome.padEnd(8)} ${mutant.file}: ${mutant.name}`;
+      if (outcome !== "caught") faults.push(line);
+      console.log(`${number + 1}/${chosen.length} ${line}`);
+      if (options.why && message !== undefined) console.log(`    ${message.slice(0, 300)}`);
     }
   }),
 );
-console.log(`\n${tried - survivors.length} of ${tried} mutants caught`);
-for (const survivor of survivors) console.log(`survived: ${survivor}`);
+console.log(`\n${tried - faults.length} of ${tried} mutants caught`);
+for (const fault of faults) console.log(fault);
 await Promise.all(lanes.map((lane) => lane.close()));
-process.exit(survivors.length === 0 ? 0 : 1);
+process.exit(faults.length === 0 ? 0 : 1);

@@ -51,8 +51,8 @@ export class Lane {
 
   /**
    * Runs the tests of a file, or those of the given names, with a mutant or, where it is undefined, without. Returns the
-   * first failure, as `{ test, message }` (the test is undefined where the file itself fails), and the milliseconds of
-   * each test that passed.
+   * first failure, as `{ test, kind, message }` (the test is undefined where the file itself fails, the kind is the name of
+   * the error), and the milliseconds of each test that passed.
    */
   async run(mutant, { file, names }) {
     this.#put(mutant);
@@ -98,8 +98,10 @@ function timesOf(module) {
 
 function failureOf(module) {
   if (module.ok()) return undefined;
-  for (const test of module.children.allTests("failed"))
-    return { test: nameOf(test), message: `${test.fullName}: ${test.result().errors?.[0]?.message ?? "failed"}` };
-  const suites = [...module.children.allSuites()].flatMap((suite) => suite.errors());
-  return { message: [...module.errors(), ...suites][0]?.message ?? "failed" };
+  for (const failed of module.children.allTests("failed")) {
+    const [error] = failed.result().errors ?? [];
+    return { test: nameOf(failed), kind: error?.name, message: `${failed.fullName}: ${error?.message ?? "failed"}` };
+  }
+  const [error] = [...module.errors(), ...[...module.children.allSuites()].flatMap((suite) => suite.errors())];
+  return { kind: error?.name, message: error?.message ?? "failed" };
 }

@@ -63,16 +63,18 @@ export const populationMutants: readonly Mutant[] = [
   ...changed(
     "runtime/cpu/tape.ts",
     [ops, training],
-    [
-      ["all models are at the first", "offset + model * at(this.#strides, buffer)", "offset"],
-      ["branches have no length", "words[3 + model] = words.length - start", "words[3 + model] = 0"],
-    ],
+    [["all models are at the first", "offset + model * at(this.#strides, buffer)", "offset"]],
   ),
   ...changed(
     "runtime/cpu/engine.ts",
     [training],
     [
       ["a thread runs the next branch", "runBranch(program, entry, left - 1)", "runBranch(program, entry, left)"],
+      [
+        "a branch runs the first workgroup of each kernel alone",
+        "else runGroups(program, entry, 0, countGroups(entry));",
+        "else runGroups(program, entry, 0, 1);",
+      ],
       ["branches run again after the fork", "next = endOfBranches(entry, branches);", ""],
       [
         "a branch leaves its copies out",

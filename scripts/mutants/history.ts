@@ -4,21 +4,31 @@
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
+import type { Mutant } from "../../test/mutants/mutant.ts";
+
+/** Tests of a file that run; without names, all. */
+export interface Part {
+  readonly file: string;
+  readonly names?: readonly string[];
+}
+
+/** Milliseconds of tests, by their names. */
+export type Times = Readonly<Record<string, number>>;
 
 /** Milliseconds of tests of a long file that run before the others. */
 const quickTime = 2_000;
 
-const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
-const idOf = ({ file, name }) => `${file}: ${name}`;
+const sum = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0);
+const idOf = ({ file, name }: Mutant) => `${file}: ${name}`;
 
 export class History {
-  #path;
-  /** Test file -> name of the test -> milliseconds. */
-  #times = {};
-  /** Mutant -> the test that caught it. */
-  #caught = {};
+  readonly #path: string;
+  /** By test file. */
+  #times: Record<string, Times> = {};
+  /** By mutant: the test that caught it. */
+  #caught: Record<string, { readonly file: string; readonly test: string }> = {};
 
-  constructor(path) {
+  constructor(path: string) {
     this.#path = path;
     try {
       ({ times: this.#times, caught: this.#caught } = JSON.parse(readFileSync(path, "utf8")));
@@ -27,56 +37,56 @@ export class History {
     }
   }
 
-  isTimed(file) {
+  isTimed(file: string): boolean {
     return this.#times[file] !== undefined;
   }
 
   /**
    * What to run for a mutant, one after another, until a test fails: of long files the test that caught it last, then those
-   * that are quick, and at last each file as a whole. Each is `{ file, names }`, where no names are all tests of the file.
+   * that are quick, and at last each file as a whole.
    */
-  partsFor(mutant) {
+  partsFor(mutant: Mutant): Part[] {
     const files = [...mutant.tests].sort((a, b) => this.#timeOf(a) - this.#timeOf(b));
     const long = files.filter((file) => this.isLong(file));
     const last = this.#caught[idOf(mutant)];
     return [
-      ...(long.includes(last?.file) ? [{ file: last.file, names: [last.test] }] : []),
+      ...(last !== undefined && long.includes(last.file) ? [{ file: last.file, names: [last.test] }] : []),
       ...long.map((file) => ({ file, names: this.#quickOf(file) })).filter(({ names }) => names.length > 0),
       ...files.map((file) => ({ file })),
     ];
   }
 
   /** Whether some of a file's tests run before the others. */
-  isLong(file) {
+  isLong(file: string): boolean {
     return this.#timeOf(file) >= 2 * quickTime;
   }
 
-  noteTimes(file, times) {
+  noteTimes(file: string, times: Times): void {
     this.#times[file] = times;
     this.#save();
   }
 
-  noteCatch(mutant, file, test) {
+  noteCatch(mutant: Mutant, file: string, test: string | undefined): void {
     if (test === undefined) return;
     this.#caught[idOf(mutant)] = { file, test };
     this.#save();
   }
 
-  #timeOf(file) {
+  #timeOf(file: string): number {
     return sum(Object.values(this.#times[file] ?? {}));
   }
 
-  #quickOf(file) {
-    const names = [];
+  #quickOf(file: string): string[] {
+    const names: string[] = [];
     let time = 0;
-    for (const [name, each] of Object.entries(this.#times[file]).sort(([, a], [, b]) => a - b)) {
+    for (const [name, each] of Object.entries(this.#times[file] ?? {}).sort(([, a], [, b]) => a - b)) {
       time += each;
       if (time <= quickTime) names.push(name);
     }
     return names;
   }
 
-  #save() {
+  #save(): void {
     mkdirSync(dirname(this.#path), { recursive: true });
     writeFileSync(this.#path, JSON.stringify({ times: this.#times, caught: this.#caught }));
   }
