@@ -108,7 +108,7 @@ export class CpuContext {
   }: CpuOptions = {}): Promise<CpuContext> {
     const host = place === "caller" ? undefined : await threadHost();
     const wanted = place === "worker" || !canShare() ? 1 : (threads ?? host?.cores ?? 1);
-    const lead = { kind: "lead", isShared: wanted > 1, maximumPages, slice: undefined } as const;
+    const lead = { kind: "lead", isShared: wanted > 1, threads: wanted, maximumPages, slice: undefined } as const;
     if (host !== undefined) {
       try {
         const { leader, ready } = await startLeader(host, lead, patience ?? host.patience);

@@ -18,12 +18,16 @@ const rangesPerThread = 8;
 const mostRanges = 32767;
 
 /**
- * How many workgroups a thread takes at once; 0 if one thread runs the whole dispatch. `flops` and `bytes` are those of the
- * whole dispatch.
+ * How many workgroups of each part of a grid, which has `groups` of them, a thread takes at once; none if one thread runs
+ * the whole dispatch. `flops` and `bytes` are those of the whole dispatch. A workgroup of one part may do a hundred times
+ * the work of another's, as where a weight's gradient stands beside a bias's, so each part is divided on its own.
  */
-export function grainOf(flops: number, bytes: number, groups: number, threads: number): number {
+export function grainsOf(flops: number, bytes: number, groups: readonly number[], threads: number): number[] {
   const time = flops / flopsPerMicrosecond + bytes / bytesPerMicrosecond;
-  if (threads === 1 || groups < 2 || time < worthSharing) return 0;
-  const ranges = Math.min(mostRanges, rangesPerThread * threads, Math.max(threads, Math.floor(time / worthTaking)));
-  return Math.ceil(groups / ranges);
+  const total = groups.reduce((sum, count) => sum + count, 0);
+  if (threads === 1 || total < 2 || time < worthSharing) return [];
+  const most = Math.max(1, Math.floor(mostRanges / groups.length));
+  const worth = Math.max(threads, Math.floor(time / worthTaking / groups.length));
+  const ranges = Math.min(most, rangesPerThread * threads, worth);
+  return groups.map((count) => Math.max(1, Math.ceil(count / ranges)));
 }

@@ -2,10 +2,13 @@
  * @file The engine owns the memory and runs kernels. Workers receive it as the text of this one function, so it refers to
  * nothing outside except types and globals of every host, and avoids syntax that compilers rewrite with helpers.
  *
- * Threads share the workgroups of a dispatch as follows. The leader publishes it in the word `claim`: the upper half counts
- * dispatches, the lower half is the number of ranges of workgroups left. A thread takes the last range by compare-exchange,
- * so it cannot take one of a finished dispatch. The leader takes part too, then waits until all ranges are done; a late or
- * missing follower delays nothing. Between runs, followers sleep on `claim`.
+ * Threads share the workgroups of a dispatch as follows. They are divided into ranges, each of one part of the grid, and the
+ * ranges into as many segments as there are threads. The leader publishes the dispatch in the word `claim`: the upper half
+ * counts dispatches, the lower half is the number of segments. A segment's word is the same count and the number of its
+ * ranges left. A thread takes its last range by compare-exchange, so it cannot take one of a finished dispatch. It begins
+ * with its own segment, whose values it has probably in its cache since the dispatch before, and goes on with those of
+ * others. The leader takes part too, then waits until all ranges are done; a late or missing follower delays nothing.
+ * Between runs, followers sleep on `claim`.
  */
 import type {
   CrashReply,
@@ -48,12 +51,14 @@ export function cpuEngine(post: PostReply): (message: EngineMessage) => void {
   const insideWord = 112;
   const pagesWord = 128;
   const quitWord = 144;
-  const controlWords = 160;
+  const segmentRangesWord = 160;
+  const segmentsWord = 176;
+  const wordsOfSegment = 16;
   // Words of a tape entry; see the grammar in protocol.ts.
   const opCopy = 1;
   const opFork = 2;
   const atKernel = 2;
-  const atGrain = 3;
+  const atShared = 3;
   const atIndirect = 4;
   const atIndirectWords = 5;
   const atParts = 6;
@@ -68,6 +73,7 @@ export function cpuEngine(post: PostReply): (message: EngineMessage) => void {
   let bytes: Uint8Array = new Uint8Array(0);
   let control = undefined as Int32Array | undefined;
   let number = 0;
+  let threads = 1;
   let epoch = 0;
   let slice = undefined as number | undefined;
   let isDead = false;
@@ -124,21 +130,48 @@ export function cpuEngine(post: PostReply): (message: EngineMessage) => void {
     }
   };
 
-  /** Runs the workgroups from `first` to `end` of an entry, numbered through all parts of its grid. */
-  const runGroups = (program: LoadedModule, entry: number, first: number, end: number): void => {
+  /** Runs the workgroups from `first` to `end` of a part of an entry's grid. */
+  const runPart = (program: LoadedModule, entry: number, part: number, first: number, end: number): void => {
     const kernel = word(entry + atKernel);
     current.kernel = kernel;
     const functions = program.kernels[kernel] as readonly KernelFunction[];
+    const record = 4 * (entry + atMost + 3 * word(entry + atParts));
+    (functions[part] as KernelFunction)(record, program.scratch, first, end);
+  };
+
+  /** Runs all workgroups of an entry. */
+  const runGroups = (program: LoadedModule, entry: number): void => {
     const parts = word(entry + atParts);
-    const groups = entry + atMost + parts;
-    const record = 4 * (groups + parts);
-    let begin = 0;
+    const groups = entry + atMost + 2 * parts;
     for (let part = 0; part < parts; part++) {
       const count = word(groups + part);
-      const from = Math.max(first - begin, 0);
-      const to = Math.min(end - begin, count);
-      if (from < to) (functions[part] as KernelFunction)(record, program.scratch, from, to);
-      begin += count;
+      if (count > 0) runPart(program, entry, part, 0, count);
+    }
+  };
+
+  /** The number of ranges that the workgroups of an entry are shared in. */
+  const countRanges = (entry: number): number => {
+    const parts = word(entry + atParts);
+    const grains = entry + atMost + parts;
+    let ranges = 0;
+    for (let i = 0; i < parts; i++) ranges += Math.ceil(word(grains + parts + i) / word(grains + i));
+    return ranges;
+  };
+
+  /** Runs a range of an entry; ranges are numbered through all parts of its grid. */
+  const runRange = (program: LoadedModule, entry: number, range: number): void => {
+    const parts = word(entry + atParts);
+    const grains = entry + atMost + parts;
+    let before = 0;
+    for (let part = 0; part < parts; part++) {
+      const [grain, count] = [word(grains + part), word(grains + parts + part)];
+      const ranges = Math.ceil(count / grain);
+      const first = (range - before) * grain;
+      if (range < before + ranges) {
+        runPart(program, entry, part, first, Math.min(first + grain, count));
+        return;
+      }
+      before += ranges;
     }
   };
 
@@ -156,7 +189,7 @@ export function cpuEngine(post: PostReply): (message: EngineMessage) => void {
     const all = left;
     for (let part = 0; part < parts; part++) {
       const count = Math.min(left, word(most + part));
-      words[most + parts + part] = count;
+      words[most + 2 * parts + part] = count;
       left -= count;
     }
     return all;
@@ -179,44 +212,63 @@ export function cpuEngine(post: PostReply): (message: EngineMessage) => void {
     const end = endOfBranches(fork, branch + 1);
     for (let entry = endOfBranches(fork, branch); entry < end; entry += word(entry + 1)) {
       if (word(entry) === opCopy) copy(entry);
-      else runGroups(program, entry, 0, countGroups(entry));
+      else if (countGroups(entry) > 0) runGroups(program, entry);
+    }
+  };
+
+  /** Takes the last range of a segment, if the dispatch is still that of `claim`; -1 if none is left. */
+  const takeRange = (shared: Int32Array, segment: number, claim: number): number => {
+    const index = segmentsWord + wordsOfSegment * segment;
+    for (;;) {
+      const state = Atomics.load(shared, index);
+      const left = state & 0xffff;
+      if (left === 0 || state >>> 16 !== claim >>> 16) return -1;
+      if (Atomics.compareExchange(shared, index, state, state - 1) === state) return left - 1;
     }
   };
 
   /** Runs ranges of the published dispatch, or branches of the published fork, until none is left. */
   const takePart = (shared: Int32Array): boolean => {
-    let isUseful = false;
-    for (;;) {
-      const claim = Atomics.load(shared, claimWord);
-      const left = claim & 0xffff;
-      if (left === 0) return isUseful;
-      const name = Atomics.load(shared, programWord);
-      const entry = Atomics.load(shared, jobWord);
-      const program = programs.get(name);
-      if (program === undefined) return isUseful;
-      if (Atomics.load(shared, pagesWord) * pageBytes > words.byteLength) {
-        // Growing by 0 makes a thread see that another one has grown the memory.
-        memory?.grow(0);
-        view();
-      }
-      if (Atomics.compareExchange(shared, claimWord, claim, claim - 1) !== claim) continue;
-      isUseful = true;
-      current.program = name;
-      if (word(entry) === opFork) runBranch(program, entry, left - 1);
-      else {
-        const grain = word(entry + atGrain);
-        runGroups(program, entry, (left - 1) * grain, left * grain);
-      }
-      Atomics.add(shared, doneWord, 1);
-      if (Atomics.load(shared, leaderSleepsWord) === 1) Atomics.notify(shared, doneWord);
+    const claim = Atomics.load(shared, claimWord);
+    const segments = claim & 0xffff;
+    const name = Atomics.load(shared, programWord);
+    const entry = Atomics.load(shared, jobWord);
+    const length = Atomics.load(shared, segmentRangesWord);
+    const program = programs.get(name);
+    if (program === undefined) return false;
+    if (Atomics.load(shared, pagesWord) * pageBytes > words.byteLength) {
+      // Growing by 0 makes a thread see that another one has grown the memory.
+      memory?.grow(0);
+      view();
     }
+    let isUseful = false;
+    for (let i = 0; i < segments; i++) {
+      const segment = (number + i) % segments;
+      for (let own = takeRange(shared, segment, claim); own >= 0; own = takeRange(shared, segment, claim)) {
+        isUseful = true;
+        current.program = name;
+        const range = segment * length + own;
+        if (word(entry) === opFork) runBranch(program, entry, range);
+        else runRange(program, entry, range);
+        Atomics.add(shared, doneWord, 1);
+        if (Atomics.load(shared, leaderSleepsWord) === 1) Atomics.notify(shared, doneWord);
+      }
+    }
+    return isUseful;
   };
 
   const publish = (shared: Int32Array, ranges: number): void => {
     epoch = (epoch + 1) & 0xffff;
     // On wrap-around, a follower that read `claim` 65536 dispatches ago would mistake this dispatch for that one.
     if (epoch === 0) while (Atomics.load(shared, insideWord) > 0);
-    Atomics.store(shared, claimWord, (epoch << 16) | ranges);
+    const segments = Math.min(threads, ranges);
+    const length = segments === 0 ? 0 : Math.ceil(ranges / segments);
+    Atomics.store(shared, segmentRangesWord, length);
+    for (let segment = 0; segment < segments; segment++) {
+      const own = Math.max(0, Math.min(length, ranges - segment * length));
+      Atomics.store(shared, segmentsWord + wordsOfSegment * segment, (epoch << 16) | own);
+    }
+    Atomics.store(shared, claimWord, (epoch << 16) | segments);
     if (Atomics.load(shared, sleepersWord) > 0)
       Atomics.notify(shared, claimWord, ranges === 0 ? Number.POSITIVE_INFINITY : ranges - 1);
   };
@@ -279,15 +331,17 @@ export function cpuEngine(post: PostReply): (message: EngineMessage) => void {
 
   let sliceEnd = 0;
   /** Runs an entry on the caller's thread, in ranges of workgroups, and yields between them. */
-  const runSliced = async (program: LoadedModule, entry: number, total: number, time: number): Promise<void> => {
-    const grain = word(entry + atGrain);
-    const step = grain === 0 ? total : grain;
-    for (let first = 0; first < total && !isDead; first += step) {
+  const runSliced = async (program: LoadedModule, entry: number, time: number): Promise<void> => {
+    const isShared = word(entry + atShared) === 1;
+    const ranges = isShared ? countRanges(entry) : 1;
+    for (let range = 0; range < ranges && !isDead; range++) {
       if (performance.now() > sliceEnd) {
         await breathe();
         sliceEnd = performance.now() + time;
       }
-      if (!isDead) runGroups(program, entry, first, Math.min(first + step, total));
+      if (isDead) return;
+      if (isShared) runRange(program, entry, range);
+      else runGroups(program, entry);
     }
   };
 
@@ -311,14 +365,12 @@ export function cpuEngine(post: PostReply): (message: EngineMessage) => void {
         next = endOfBranches(entry, branches);
         continue;
       }
-      const total = countGroups(entry);
-      if (total === 0) continue;
-      const grain = word(entry + atGrain);
+      if (countGroups(entry) === 0) continue;
       const began = times === undefined ? 0 : performance.now();
-      if (slice !== undefined) await runSliced(program, entry, total, slice);
-      else if (grain > 0 && total > grain && control !== undefined)
-        share(control, name, entry, Math.ceil(total / grain));
-      else runGroups(program, entry, 0, total);
+      const ranges = word(entry + atShared) === 1 && control !== undefined ? countRanges(entry) : 1;
+      if (slice !== undefined) await runSliced(program, entry, slice);
+      else if (ranges > 1 && control !== undefined) share(control, name, entry, ranges);
+      else runGroups(program, entry);
       if (times !== undefined) {
         const kernel = word(entry + atKernel);
         times[kernel] = Math.max(times[kernel] as number, 0) + performance.now() - began;
@@ -455,7 +507,9 @@ export function cpuEngine(post: PostReply): (message: EngineMessage) => void {
         const made = memoryOf(message.maximumPages, message.isShared);
         memory = made.memory;
         slice = message.slice;
-        const block = message.isShared ? new SharedArrayBuffer(4 * controlWords) : undefined;
+        threads = message.threads;
+        const controlBytes = 4 * (segmentsWord + wordsOfSegment * threads);
+        const block = message.isShared ? new SharedArrayBuffer(controlBytes) : undefined;
         control = block && new Int32Array(block);
         view();
         const { maximumPages } = made;

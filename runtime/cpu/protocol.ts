@@ -5,13 +5,14 @@
  *
  * The work of a run is a tape: 32-bit words in the memory itself, where followers can read it. Its entries, in words:
  *
- *   run  ::= 0 length kernel grain indirect indirectWords parts most{parts} groups{parts} record
+ *   run  ::= 0 length kernel isShared indirect indirectWords parts most{parts} grains{parts} groups{parts} record
  *   copy ::= 1 length from to bytes
  *   fork ::= 2 length branches length{branches} (run | copy)*
  *
- * `length` is the length of the entry. `grain` is how many workgroups a thread takes at once; 0 if the leader runs all.
- * `most` are the workgroups of each part of the grid, and `groups` those that run now: if `indirect` is an address, the
- * product of the `indirectWords` numbers there is the total of all parts. `record` is the data that the kernel reads.
+ * `length` is the length of the entry. If `isShared` is 0, the leader runs all; if it is 1, a thread takes as many
+ * workgroups of a part of the grid at once as `grains` says. `most` are the workgroups of each part, and `groups` those
+ * that run now: if `indirect` is an address, the product of the `indirectWords` numbers there is the total of all parts.
+ * `record` is the data that the kernel reads.
  *
  * The branches of a fork are tapes that do not depend on each other, one after another, with their lengths in front: each is
  * run by one thread. The `length` of a fork is that of its head, so a thread that shares nothing runs on into the branches.
@@ -24,6 +25,8 @@ export interface LeadMessage {
   readonly kind: "lead";
   /** Whether the memory is shared with followers. */
   readonly isShared: boolean;
+  /** Followers and leader together, at most. */
+  readonly threads: number;
   /** Most pages of 64 KiB of the memory; fewer if the JavaScript engine rejects this many. */
   readonly maximumPages: number;
   /** On the caller's thread: milliseconds of work before it yields. */

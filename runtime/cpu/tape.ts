@@ -6,7 +6,7 @@ import type { DimSizes } from "../../compiler/graph/dim.ts";
 import { at, InternalError } from "../../compiler/graph/errors.ts";
 import type { Copy, CpuKernel, CpuProgram, Location } from "../../compiler/plan/program.ts";
 import { chunkRanges, evaluateSize, type WalkedDispatch, walkSteps } from "../walk.ts";
-import { grainOf } from "./cost.ts";
+import { grainsOf } from "./cost.ts";
 import type { Block } from "./heap.ts";
 import { tapeOps } from "./protocol.ts";
 
@@ -79,7 +79,7 @@ class TapeWriter {
   /** Elements of a model's copy of each buffer, and bytes to that of the next model. */
   readonly #lengths: readonly number[];
   readonly #strides: readonly number[];
-  readonly #grains = new Map<WalkedDispatch["dispatch"], number>();
+  readonly #grains = new Map<WalkedDispatch["dispatch"], readonly number[]>();
 
   constructor(program: CpuProgram, sizes: DimSizes, threads: number, words: number[], places: readonly AddressWords[]) {
     this.#program = program;
@@ -112,15 +112,15 @@ class TapeWriter {
     const { dispatch, groups, entry } = step;
     const [sizes, words] = [this.#sizes, this.#words];
     const kernel = at(this.#program.kernels, dispatch.kernel);
-    const grain = this.#grains.get(dispatch) ?? grainAt(kernel, step, sizes, this.#threads);
-    this.#grains.set(dispatch, grain);
-    words.push(tapeOps.run, 0, dispatch.kernel, grain);
+    const grains = this.#grains.get(dispatch) ?? grainsAt(kernel, step, sizes, this.#threads);
+    this.#grains.set(dispatch, grains);
+    words.push(tapeOps.run, 0, dispatch.kernel, grains.length === 0 ? 0 : 1);
     if (dispatch.indirect === undefined) words.push(0, 0);
     else {
       this.#pointTo(dispatch.indirect, model);
       words.push(evaluateSize(dispatch.indirect.size, sizes));
     }
-    words.push(groups.length, ...groups, ...groups);
+    words.push(groups.length, ...groups, ...(grains.length === 0 ? groups : grains), ...groups);
     for (const { buffer } of kernel.bindings) this.#point(buffer, 0, model);
     for (const { buffer } of kernel.bindings) words.push(at(this.#lengths, buffer));
     for (const { value } of kernel.uniforms) words.push(evaluateSize(value, sizes));
@@ -140,10 +140,15 @@ class TapeWriter {
   }
 }
 
-function grainAt(kernel: CpuKernel, { dispatch, groups }: WalkedDispatch, sizes: DimSizes, threads: number): number {
+/** Empty if one thread runs the whole dispatch. */
+function grainsAt(
+  kernel: CpuKernel,
+  { dispatch, groups }: WalkedDispatch,
+  sizes: DimSizes,
+  threads: number,
+): readonly number[] {
   // The counted work covers all chunks.
   const times = dispatch.chunks === undefined ? 1 : chunkRanges(dispatch.chunks, sizes).length;
-  const total = groups.reduce((sum, count) => sum + count, 0);
   const { flops, bytes } = kernel.work;
-  return grainOf(evaluateSize(flops, sizes) / times, evaluateSize(bytes, sizes) / times, total, threads);
+  return grainsOf(evaluateSize(flops, sizes) / times, evaluateSize(bytes, sizes) / times, groups, threads);
 }

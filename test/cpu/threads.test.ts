@@ -4,7 +4,7 @@ import { ndarray } from "../../compiler/graph/ndarray.ts";
 import type { CpuProgram, Step } from "../../compiler/plan/program.ts";
 import { uploadCpuArray } from "../../runtime/cpu/arrays.ts";
 import { CpuContext } from "../../runtime/cpu/context.ts";
-import { grainOf } from "../../runtime/cpu/cost.ts";
+import { grainsOf } from "../../runtime/cpu/cost.ts";
 import { LoadedCpuProgram } from "../../runtime/cpu/loaded-program.ts";
 import { dispatch, everyStep, kernels, workOf } from "./hand-made.ts";
 
@@ -66,16 +66,25 @@ describe("with more dispatches than the counter distinguishes", () => {
 });
 
 test("small dispatches run on one thread, and ranges are large enough to be worth claiming", () => {
-  expect(grainOf(100_000, 0, 1000, 4)).toBe(0);
-  expect(grainOf(0, 100_000, 1000, 4)).toBe(0);
-  expect(grainOf(1e9, 0, 1, 4)).toBe(0);
-  expect(grainOf(1e9, 0, 1000, 1)).toBe(0);
-  expect(grainOf(0, 1e9, 3200, 4)).toBe(100);
+  expect(grainsOf(100_000, 0, [1000], 4)).toEqual([]);
+  expect(grainsOf(0, 100_000, [1000], 4)).toEqual([]);
+  expect(grainsOf(1e9, 0, [1], 4)).toEqual([]);
+  expect(grainsOf(1e9, 0, [1000], 1)).toEqual([]);
+  expect(grainsOf(0, 1e9, [3200], 4)).toEqual([100]);
   // Eight ranges per thread for four threads, and at least one per thread.
-  expect(grainOf(1e9, 0, 3200, 4)).toBe(100);
-  expect(grainOf(160_000, 0, 4000, 4)).toBe(800);
-  expect(grainOf(160_000, 0, 4000, 16)).toBe(250);
-  expect(grainOf(1e12, 0, 1e6, 100_000)).toBe(31);
+  expect(grainsOf(1e9, 0, [3200], 4)).toEqual([100]);
+  expect(grainsOf(160_000, 0, [4000], 4)).toEqual([800]);
+  expect(grainsOf(160_000, 0, [4000], 16)).toEqual([250]);
+  expect(grainsOf(1e12, 0, [1e6], 100_000)).toEqual([31]);
+});
+
+test("each part of a grid is divided on its own", () => {
+  expect(grainsOf(1e9, 0, [320, 8, 0, 33], 2)).toEqual([20, 1, 1, 3]);
+  // The time for claims is that of the whole dispatch: 10 ranges in all, and at least one of each part per thread.
+  expect(grainsOf(320_000, 0, [100, 100], 2)).toEqual([20, 20]);
+  expect(grainsOf(320_000, 0, [100, 100], 8)).toEqual([13, 13]);
+  // No more ranges in all than the engine counts.
+  expect(grainsOf(1e12, 0, [1e6, 1e6], 100_000)).toEqual([62, 62]);
 });
 
 test("a page that is not cross-origin isolated has one thread with unshared memory", async () => {
