@@ -186,14 +186,18 @@ export class ExpressionWriter {
     const ofIndices = this.#ofIndices(expr, values);
     if (ofIndices !== undefined) return ofIndices;
     if (values.every(isUniform)) {
-      const result = ofScalars(
-        this.w,
-        expr,
-        values.map((value) => scalarOf(this.w, value)),
-      );
-      if (expr.type !== "u32") return { kind: "scalar", code: result };
+      const result = () =>
+        ofScalars(
+          this.w,
+          expr,
+          values.map((value) => scalarOf(this.w, value)),
+        );
+      if (expr.type !== "u32") return { kind: "scalar", code: result() };
       const alignment = this.#alignmentOf(expr, values as IndexValue[]);
-      return { kind: "index", sum: atomSum(this.w.atom("n", result, alignment)), stride: 0 };
+      const sums = values.flatMap((value) => (value.kind === "index" ? [value.sum] : []));
+      const isMovable = sums.length === values.length && !mayTrap(expr);
+      const atom = isMovable ? this.w.derived(expr.op, sums, result, alignment) : this.w.atom("n", result(), alignment);
+      return { kind: "index", sum: atomSum(atom), stride: 0 };
     }
     const isShift = expr.op === "shiftLeft" || expr.op === "shiftRight";
     const by = isShift && isUniform(at(values, 1)) ? scalarOf(this.w, at(values, 1)) : undefined;
@@ -306,4 +310,10 @@ export class ExpressionWriter {
     }
     return { kind: "scalar", code: code.get(this.w.keep(scalarType(type), name, value.code)) };
   }
+}
+
+/** A division by what may be 0. */
+function mayTrap({ op, operands }: Apply): boolean {
+  const [, divisor] = operands;
+  return (op === "div" || op === "rem") && !(divisor?.kind === "literal" && divisor.value !== 0);
 }

@@ -48,6 +48,24 @@ export class FunctionWriter {
     return written;
   }
 
+  /**
+   * An integer made of sums and nothing else: computed once, in the outermost block where they are known. `key` says how
+   * it is made, and `write` must not trap, since a condition may stand between that block and this one.
+   */
+  derived(key: string, sums: readonly Sum[], write: () => Instruction, alignment: number): Atom {
+    const depth = Math.max(0, ...sums.flatMap(({ terms }) => [...terms.keys()].map((atom) => atom.depth)));
+    const { known } = at(this.#scopes, depth);
+    const name = `${key}(${sums.map(sumKey).join()})`;
+    const before = known.get(name);
+    if (before !== undefined) return before;
+    const open = this.#scopes;
+    this.#scopes = open.slice(0, depth + 1);
+    const atom = this.atom("n", write(), alignment);
+    this.#scopes = open;
+    known.set(name, atom);
+    return atom;
+  }
+
   /** Writes a nested block, and returns its instructions. */
   nested(write: () => void): Instruction[] {
     const scope: Scope = { body: [], known: new Map() };
@@ -105,10 +123,7 @@ export class FunctionWriter {
         total = first[0];
         continue;
       }
-      const key = all
-        .map(([{ name }, factor]) => `${factor}*${name}`)
-        .sort()
-        .join("+");
+      const key = termsKey(all);
       const scope = at(this.#scopes, depth);
       const known = scope.known.get(key);
       if (known !== undefined) {
@@ -128,6 +143,17 @@ export class FunctionWriter {
   finish(parts: Pick<WasmFunction, "name" | "isExported" | "parameters" | "result">): WasmFunction {
     return { ...parts, locals: this.#locals, body: at(this.#scopes, 0).body };
   }
+}
+
+function termsKey(terms: Iterable<readonly [Atom, number]>): string {
+  return [...terms]
+    .map(([{ name }, factor]) => `${factor}*${name}`)
+    .sort()
+    .join("+");
+}
+
+function sumKey({ terms, constant }: Sum): string {
+  return `${termsKey(terms)}+${constant}`;
 }
 
 function product([{ name }, factor]: readonly [Atom, number]): Instruction {

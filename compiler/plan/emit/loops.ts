@@ -116,17 +116,28 @@ export function runLoops(
     sums.map(({ loops, registers }) => runningSum(writer, region, at(loops, 0), registers)),
   );
   const extents = loopExtentsOf(region, at(at(accumulators, 0).loops, 0));
-  overReduced(emitter, extents, stepsPerTurn(emitter, region, accumulators), running, (turn) => {
-    const terms = sums.flatMap(({ loops }, k) =>
-      positions.map((position, i) => {
-        const register = running.register(k, i);
-        return { register, total: accumulated(emitter, region, loops, register, position, turn) };
-      }),
-    );
-    // All loads come before all sums, so that the loads do not wait for each other.
-    for (const { register, total } of terms) writer.assign(register, total);
-  });
+  const isApart = writer.addsApart && sums.length * positions.length >= fewSums;
+  for (const parts of isApart ? partsOf(sums) : [sums.map(({ loops }) => loops)])
+    overReduced(emitter, extents, stepsPerTurn(emitter, region, parts), running, (turn) => {
+      const terms = parts.flatMap((loops, k) =>
+        (loops.length === 0 ? [] : positions).map((position, i) => {
+          const register = running.register(k, i);
+          return { register, total: accumulated(emitter, region, loops, register, position, turn) };
+        }),
+      );
+      // All loads come before all sums, so that the loads do not wait for each other.
+      for (const { register, total } of terms) writer.assign(register, total);
+    });
   return sums;
+}
+
+/** Sums whose registers leave room for the operands of several products. */
+const fewSums = 4;
+
+/** For each accumulator its first product, then its second, and so on; none where it has fewer than others. */
+function partsOf(sums: readonly Sums[]): (readonly NodeId[])[][] {
+  const most = Math.max(...sums.map(({ loops }) => loops.length));
+  return Array.from({ length: most }, (_, i) => sums.map(({ loops }) => loops.slice(i, i + 1)));
 }
 
 /** The accumulators of a loop as a running sum. Maxima and integer sums are exact, so they need no partial sums. */
@@ -139,9 +150,9 @@ export function runningSum(k: KernelBuilder, region: Region, id: NodeId, registe
 /**
  * Depth steps of one iteration: fewer if several loops share an accumulator, which then gets enough terms in one step.
  */
-function stepsPerTurn(emitter: Emitter, region: Region, accumulators: readonly Accumulator[]): number {
-  const isProduct = accumulators.every(({ loops }) => loops.every((id) => nodeAt(region.graph, id).op === "dot"));
-  const fewest = Math.min(...accumulators.map(({ loops }) => loops.length));
+function stepsPerTurn(emitter: Emitter, region: Region, parts: readonly (readonly NodeId[])[]): number {
+  const isProduct = parts.every((loops) => loops.every((id) => nodeAt(region.graph, id).op === "dot"));
+  const fewest = Math.max(1, Math.min(...parts.map((loops) => loops.length)));
   return isProduct ? Math.ceil(emitter.writer.termsPerTurn / fewest) : 1;
 }
 

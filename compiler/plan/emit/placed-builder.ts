@@ -15,6 +15,11 @@ export class PlacedBuilder extends KernelBuilder {
   readonly #buffers: () => readonly BufferSpec[];
   /** Terms that one iteration of a product's loop should add, so that accumulators are read and written less often. */
   readonly termsPerTurn: number;
+  /**
+   * Whether products that are added to each other have loops of their own: all their operands at once do not fit the vector
+   * registers of a CPU beside the sums.
+   */
+  readonly addsApart: boolean;
   override readonly isProvable: boolean;
   #inVectors = false;
   /** What values that are rounded to f16 were before. */
@@ -29,6 +34,7 @@ export class PlacedBuilder extends KernelBuilder {
     super();
     this.#buffers = buffers;
     this.isProvable = target === "gpu";
+    this.addsApart = target === "cpu";
     // A CPU has 16 vector registers, for sums and for the terms to be added to them.
     this.termsPerTurn = tuning?.termsPerTurn ?? (target === "cpu" ? 1 : 2);
   }
