@@ -195,8 +195,8 @@ export class ExpressionWriter {
       if (expr.type !== "u32") return { kind: "scalar", code: result() };
       const alignment = this.#alignmentOf(expr, values as IndexValue[]);
       const sums = values.flatMap((value) => (value.kind === "index" ? [value.sum] : []));
-      const isMovable = sums.length === values.length && !mayTrap(expr);
-      const atom = isMovable ? this.w.derived(expr.op, sums, result, alignment) : this.w.atom("n", result(), alignment);
+      const isOfSums = sums.length === values.length;
+      const atom = isOfSums ? this.w.derived(expr.op, sums, result, alignment) : this.w.atom("n", result(), alignment);
       return { kind: "index", sum: atomSum(atom), stride: 0 };
     }
     const isShift = expr.op === "shiftLeft" || expr.op === "shiftRight";
@@ -310,10 +310,4 @@ export class ExpressionWriter {
     }
     return { kind: "scalar", code: code.get(this.w.keep(scalarType(type), name, value.code)) };
   }
-}
-
-/** A division by what may be 0. */
-function mayTrap({ op, operands }: Apply): boolean {
-  const [, divisor] = operands;
-  return (op === "div" || op === "rem") && !(divisor?.kind === "literal" && divisor.value !== 0);
 }

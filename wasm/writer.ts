@@ -49,8 +49,8 @@ export class FunctionWriter {
   }
 
   /**
-   * An integer made of sums and nothing else: computed once, in the outermost block where they are known. `key` says how
-   * it is made, and `write` must not trap, since a condition may stand between that block and this one.
+   * An integer made of sums and nothing else: computed once, in the outermost block where they are known, also if a
+   * condition stands between that block and this one. `key` says how it is made.
    */
   derived(key: string, sums: readonly Sum[], write: () => Instruction, alignment: number): Atom {
     const depth = Math.max(0, ...sums.flatMap(({ terms }) => [...terms.keys()].map((atom) => atom.depth)));

@@ -79,6 +79,22 @@ export const cpuTargetMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
+    "wasm/writer.ts",
+    [onGraphs],
+    [
+      ["what is made of other numbers is one", "sums.map(sumKey).join()", "sums.length"],
+      ["sums that differ by a constant are one", "`${termsKey(terms)}+${constant}`", "termsKey(terms)"],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/emit/loops.ts",
+    [onGraphs],
+    [
+      ["products apart are all the first", "loops.slice(i, i + 1)", "loops.slice(0, 1)"],
+      ["the last product apart is left out", "Array.from({ length: most }", "Array.from({ length: most - 1 || 1 }"],
+    ],
+  ),
+  ...changed(
     "wasm/memory.ts",
     [onKernels],
     [

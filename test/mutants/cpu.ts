@@ -72,10 +72,11 @@ export const cpuMutants: readonly Mutant[] = [
     "runtime/cpu/cost.ts",
     [onThreads],
     [
-      ["the smallest dispatch is shared out", "groups < 2 || time < worthSharing", "groups < 2"],
+      ["the smallest dispatch is shared out", "total < 2 || time < worthSharing", "total < 2"],
       ["bytes cost nothing", "+ bytes / bytesPerMicrosecond", ""],
-      ["a range is worth nothing", "Math.floor(time / worthTaking)", "Math.floor(time)"],
-      ["ranges outgrow their 16 bits", "Math.min(mostRanges, ", "Math.min("],
+      ["a range is worth nothing", "Math.floor(time / worthTaking / groups.length)", "Math.floor(time)"],
+      ["ranges outgrow their 16 bits", "Math.floor(mostRanges / groups.length)", "2 ** 20"],
+      ["parts are divided alike", "Math.ceil(count / ranges)", "Math.ceil(total / ranges)"],
     ],
   ),
   ...changed(

@@ -69,17 +69,17 @@ export const populationMutants: readonly Mutant[] = [
     "runtime/cpu/engine.ts",
     [training],
     [
-      ["a thread runs the next branch", "runBranch(program, entry, left - 1)", "runBranch(program, entry, left)"],
+      ["a thread runs the next branch", "runBranch(program, entry, range)", "runBranch(program, entry, range + 1)"],
       [
         "a branch runs the first workgroup of each kernel alone",
-        "else runGroups(program, entry, 0, countGroups(entry));",
-        "else runGroups(program, entry, 0, 1);",
+        "else if (countGroups(entry) > 0) runGroups(program, entry);",
+        "else if (countGroups(entry) > 0) runPart(program, entry, 0, 0, 1);",
       ],
       ["branches run again after the fork", "next = endOfBranches(entry, branches);", ""],
       [
         "a branch leaves its copies out",
-        "if (word(entry) === opCopy) copy(entry);\n      else runGroups",
-        "if (word(entry) !== opCopy) runGroups",
+        "if (word(entry) === opCopy) copy(entry);\n      else if (countGroups(entry) > 0)",
+        "if (word(entry) !== opCopy && countGroups(entry) > 0)",
       ],
       ["reads have no stride", "from + i * stride, from + i * stride + size", "from, from + size"],
     ],
