@@ -2,6 +2,7 @@
  * @file Compiles a graph to a program for CPUs: the same passes and lowering, and one WebAssembly module for all
  * kernels.
  */
+import { withSharedConstants } from "../wasm/constants.ts";
 import { encodeModule } from "../wasm/encode.ts";
 import type { MemoryLimits, WasmFunction } from "../wasm/instruction.ts";
 import { ModuleWriter } from "../wasm/kernel.ts";
@@ -42,7 +43,7 @@ export function planCpuProgram(graph: Graph, options: CpuPlanOptions = {}): Prog
 export function buildCpuProgram(graph: Graph, { memory, isFused = false, ...options }: CompileCpuOptions): CpuProgram {
   const planned = planCpuProgram(graph, options);
   const { kernels, functions } = cpuKernels(planned, isFused);
-  return { ...planned, kernels, module: encodeModule({ functions }, memory) };
+  return { ...planned, kernels, module: encodeModule(withSharedConstants({ functions }), memory) };
 }
 
 /** The kernels of a program, and the functions of its module. */

@@ -6,16 +6,19 @@ import { type Opcode, opcodes } from "./opcodes.ts";
 
 export const typeCode: Readonly<Record<ValueType, number>> = { i32: 0x7f, f32: 0x7d, v128: 0x7b };
 
-/** Functions of a module by name, with their numbers. */
-export type NumberedFunctions = ReadonlyMap<string, { readonly index: number; readonly function: WasmFunction }>;
+/** What a module's functions can name, with its number. */
+export interface Numbered {
+  readonly functions: ReadonlyMap<string, { readonly index: number; readonly function: WasmFunction }>;
+  readonly constants: ReadonlyMap<string, number>;
+}
 
 const structure = { block: 0x02, loop: 0x03, if: 0x04, else: 0x05, end: 0x0b } as const;
 const noValue = 0x40;
 
 /** Writes the locals and the instructions of a function. */
-export function writeCode(bytes: Bytes, code: WasmFunction, functions: NumberedFunctions): void {
+export function writeCode(bytes: Bytes, code: WasmFunction, numbered: Numbered): void {
   writeLocals(bytes, code);
-  const writer = new CodeWriter(bytes, code, functions);
+  const writer = new CodeWriter(bytes, code, numbered);
   writer.all(code.body);
   bytes.byte(structure.end);
 }
@@ -34,15 +37,15 @@ function writeLocals(bytes: Bytes, { locals }: WasmFunction): void {
 class CodeWriter {
   readonly #bytes: Bytes;
   readonly #code: WasmFunction;
-  readonly #functions: NumberedFunctions;
+  readonly #numbered: Numbered;
   readonly #locals = new Map<string, number>();
   /** Labels of the open blocks, loops and branches; undefined if they have none. */
   readonly #labels: (string | undefined)[] = [];
 
-  constructor(bytes: Bytes, code: WasmFunction, functions: NumberedFunctions) {
+  constructor(bytes: Bytes, code: WasmFunction, numbered: Numbered) {
     this.#bytes = bytes;
     this.#code = code;
-    this.#functions = functions;
+    this.#numbered = numbered;
     for (const { name } of [...code.parameters, ...orderedLocals(code.locals)]) {
       if (this.#locals.has(name)) throw new InternalError(`function ${code.name} has two locals named ${name}`);
       this.#locals.set(name, this.#locals.size);
@@ -111,6 +114,9 @@ class CodeWriter {
       case "local":
         bytes.unsigned(this.#local(instruction));
         break;
+      case "global":
+        bytes.unsigned(this.#constant(instruction));
+        break;
       case "function":
         bytes.unsigned(this.#callee(instruction).index);
         break;
@@ -158,9 +164,15 @@ class CodeWriter {
     return index ?? this.#fail(instruction, `uses the local ${name}, which the function does not have`);
   }
 
+  #constant(instruction: Plain): number {
+    const { name } = instruction;
+    const index = name === undefined ? undefined : this.#numbered.constants.get(name);
+    return index ?? this.#fail(instruction, `reads the constant ${name}, which the module does not have`);
+  }
+
   #callee(instruction: Plain): { index: number; function: WasmFunction } {
     const { name } = instruction;
-    const callee = name === undefined ? undefined : this.#functions.get(name);
+    const callee = name === undefined ? undefined : this.#numbered.functions.get(name);
     return callee ?? this.#fail(instruction, `calls the function ${name}, which the module does not have`);
   }
 

@@ -2,16 +2,26 @@
  * @file Encodes modules in WebAssembly's binary format: names become numbers, and sections are in the specified order.
  */
 import { InternalError } from "../compiler/graph/errors.ts";
-import { type NumberedFunctions, typeCode, writeCode } from "./body.ts";
+import { type Numbered, typeCode, writeCode } from "./body.ts";
 import { Bytes } from "./bytes.ts";
-import type { DataSegment, MemoryLimits, WasmFunction, WasmModule } from "./instruction.ts";
+import type { Constant, DataSegment, MemoryLimits, WasmFunction, WasmModule } from "./instruction.ts";
 
 const functionType = 0x60;
-/** Opcodes of the constant expression for the address of a data segment. */
-const [i32Const, end] = [0x41, 0x0b];
+/** Opcodes of constant expressions: the address of a data segment, the words of a global. */
+const [i32Const, v128Const, end] = [0x41, [0xfd, 0x0c], 0x0b] as const;
 
 /** Ids of sections, kinds of imports and exports, and the subsection of function names in the name section. */
-const sections = { custom: 0, type: 1, import: 2, function: 3, memory: 5, export: 7, code: 10, data: 11 } as const;
+const sections = {
+  custom: 0,
+  type: 1,
+  import: 2,
+  function: 3,
+  memory: 5,
+  global: 6,
+  export: 7,
+  code: 10,
+  data: 11,
+} as const;
 const kinds = { function: 0, memory: 2 } as const;
 const functionNames = 1;
 
@@ -22,10 +32,10 @@ const functionNames = 1;
  * are checked by `checkModule` (validate.ts), or by the engine.
  */
 export function encodeModule(
-  { functions, data = [], custom = [] }: WasmModule,
+  { functions, constants = [], data = [], custom = [] }: WasmModule,
   memory: MemoryLimits,
 ): Uint8Array<ArrayBuffer> {
-  const numbers = numbered(functions);
+  const numbers = numbered(functions, constants);
   const bytes = new Bytes();
   const section = (id: number, write: (body: Bytes) => void) => {
     const body = new Bytes();
@@ -46,6 +56,7 @@ export function encodeModule(
       body.unsigned(1);
       writeLimits(body, memory);
     });
+  if (constants.length > 0) section(sections.global, (body) => writeConstants(body, constants));
   section(sections.export, (body) => writeExports(body, functions, memory));
   section(sections.code, (body) => {
     body.unsigned(functions.length);
@@ -66,13 +77,13 @@ export function encodeModule(
   return bytes.toArray();
 }
 
-function numbered(functions: readonly WasmFunction[]): NumberedFunctions {
+function numbered(functions: readonly WasmFunction[], constants: readonly Constant[]): Numbered {
   const numbers = new Map<string, { index: number; function: WasmFunction }>();
   for (const [index, each] of functions.entries()) {
     if (numbers.has(each.name)) throw new InternalError(`the module has two functions named ${each.name}`);
     numbers.set(each.name, { index, function: each });
   }
-  return numbers;
+  return { functions: numbers, constants: new Map(constants.map(({ name }, index) => [name, index])) };
 }
 
 /** The distinct function types, in order of first use, and the number of each function's type. */
@@ -124,6 +135,16 @@ function writeExports(body: Bytes, functions: readonly WasmFunction[], { isOwn =
     body.text(name);
     body.byte(kinds.function);
     body.unsigned(index);
+  }
+}
+
+function writeConstants(body: Bytes, constants: readonly Constant[]): void {
+  body.unsigned(constants.length);
+  for (const { words } of constants) {
+    // Immutable.
+    body.all([typeCode.v128, 0, ...v128Const]);
+    for (const word of words) body.uint32(word);
+    body.byte(end);
   }
 }
 

@@ -10,6 +10,7 @@ export type ValueType = "i32" | "f32" | "v128";
  * instruction:
  *
  *   local.get, local.set, local.tee     `name`: the local
+ *   global.get                          `name`: the constant
  *   call                                `name`: the function
  *   br, br_if                           `name`: the label of a block (jumps to its end) or of a loop (to its start)
  *   i32.const, f32.const                `value`; also i64.const, for timeouts of waits
@@ -63,6 +64,12 @@ export interface WasmFunction {
   readonly body: readonly Instruction[];
 }
 
+/** An immutable global: four 32-bit words. */
+export interface Constant {
+  readonly name: string;
+  readonly words: readonly number[];
+}
+
 /** Initial bytes of the memory of an instantiated module. */
 export interface DataSegment {
   readonly address: number;
@@ -77,6 +84,7 @@ export interface CustomSection {
 
 export interface WasmModule {
   readonly functions: readonly WasmFunction[];
+  readonly constants?: readonly Constant[];
   readonly data?: readonly DataSegment[];
   readonly custom?: readonly CustomSection[];
 }

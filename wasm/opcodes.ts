@@ -14,6 +14,7 @@ export type StackType = ValueType | "i64";
 export type Immediate =
   | "none"
   | "local"
+  | "global"
   | "function"
   | "label"
   | "i32"
@@ -71,7 +72,7 @@ function bytesOf(code: number): readonly number[] {
   return number < 0x80 ? [prefix, number] : [prefix, 0x80 | (number & 0x7f), number >> 7];
 }
 
-// Control and locals.
+// Control, locals and constants.
 add("", { unreachable: 0x00, nop: 0x01, return: 0x0f });
 add("", { br: 0x0c }, "label");
 add("i32", { br_if: 0x0d }, "label");
@@ -81,6 +82,7 @@ add("any any i32 -> any", { select: 0x1b });
 add("-> any", { "local.get": 0x20 }, "local");
 add("any", { "local.set": 0x21 }, "local");
 add("any -> any", { "local.tee": 0x22 }, "local");
+add("-> v128", { "global.get": 0x23 }, "global");
 
 // Memory.
 add("i32 -> i32", { "i32.load": 0x28 }, "memory", { width: 4 });

@@ -1,5 +1,6 @@
 /** @file Functions in WebAssembly's folded text format: an instruction is in brackets with its operands. */
 import {
+  type Constant,
   type DataSegment,
   type Instruction,
   type Local,
@@ -15,12 +16,18 @@ import { opcodes } from "./opcodes.ts";
 const width = 100;
 
 /** Prints a module with its memory and data in the text format; tests compare it with the encoder. */
-export function moduleText({ functions, data = [] }: WasmModule, memory: MemoryLimits): string {
+export function moduleText({ functions, constants = [], data = [] }: WasmModule, memory: MemoryLimits): string {
   const { initialPages, maximumPages, isShared, isOwn } = memory;
   const limits = `${initialPages} ${maximumPages}${isShared ? " shared" : ""}`;
   const declared = isOwn ? `(memory (export "memory") ${limits})` : `(import "env" "memory" (memory ${limits}))`;
   const texts = functions.map((each) => `  ${functionText(each).replaceAll("\n", "\n  ")}`);
-  return ["(module", `  ${declared}`, ...texts, ...data.map(segmentText)].join("\n").concat(")\n");
+  return ["(module", `  ${declared}`, ...constants.map(constantText), ...texts, ...data.map(segmentText)]
+    .join("\n")
+    .concat(")\n");
+}
+
+function constantText({ name, words }: Constant): string {
+  return `  (global ${identifier(name)} v128 (v128.const ${wordsText(words).join(" ")}))`;
 }
 
 function segmentText({ address, bytes }: DataSegment): string {
@@ -129,6 +136,7 @@ function immediates({ op, name = "", value = 0, words = [], offset = 0, lane = 0
   const address = offset === 0 ? [] : [`offset=${offset}`];
   switch (opcodes.get(op)?.immediate) {
     case "local":
+    case "global":
     case "function":
     case "label":
       return [identifier(name)];

@@ -13,19 +13,22 @@ type Left = StackType | "never" | undefined;
  * Throws an InternalError if an operand does not have the type that its instruction requires, or if a value is left
  * over.
  */
-export function checkModule({ functions }: WasmModule): void {
+export function checkModule({ functions, constants = [] }: WasmModule): void {
   const byName = new Map(functions.map((each) => [each.name, each]));
-  for (const each of functions) new Checker(each, byName).check();
+  const globals = new Set(constants.map(({ name }) => name));
+  for (const each of functions) new Checker(each, byName, globals).check();
 }
 
 class Checker {
   readonly #code: WasmFunction;
   readonly #functions: ReadonlyMap<string, WasmFunction>;
+  readonly #constants: ReadonlySet<string>;
   readonly #locals: ReadonlyMap<string, ValueType>;
 
-  constructor(code: WasmFunction, functions: ReadonlyMap<string, WasmFunction>) {
+  constructor(code: WasmFunction, functions: ReadonlyMap<string, WasmFunction>, constants: ReadonlySet<string>) {
     this.#code = code;
     this.#functions = functions;
+    this.#constants = constants;
     this.#locals = new Map([...code.parameters, ...code.locals].map(({ name, type }) => [name, type]));
   }
 
@@ -95,6 +98,8 @@ class Checker {
       const callee = this.#functions.get(name) ?? this.#fail(instruction, `calls an unknown function: ${name}`);
       return { operands: callee.parameters.map(({ type }) => type), result: callee.result };
     }
+    if (opcode.immediate === "global" && !this.#constants.has(name))
+      this.#fail(instruction, `reads an unknown constant: ${name}`);
     if (opcode.immediate !== "local") return opcode;
     const type = this.#locals.get(name) ?? this.#fail(instruction, `uses an unknown local: ${name}`);
     return { operands: opcode.operands.map(() => type), result: opcode.result && type };

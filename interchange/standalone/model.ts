@@ -11,6 +11,7 @@ import { checkedOptions } from "../../compiler/graph/options.ts";
 import { packArrays } from "../../train/arena.ts";
 import type { SavedModel } from "../../train/files/model-file.ts";
 import { isRead, outputNames, stepSource } from "../../train/model-source.ts";
+import { withSharedConstants } from "../../wasm/constants.ts";
 import { encodeModule } from "../../wasm/encode.ts";
 import { modelInWords, tokensOf } from "../model-metadata.ts";
 import { bakeProgram, type Place } from "./bake.ts";
@@ -91,7 +92,7 @@ export function modelToWasm(model: SavedModel, options: StandaloneOptions = {}):
   const about = `${modelInWords(model)}.`;
   const custom = [{ name: sectionName, bytes: new TextEncoder().encode(JSON.stringify(facts)) }];
   return {
-    wasm: encodeModule({ functions, data, custom }, memory),
+    wasm: encodeModule(withSharedConstants({ functions, data, custom }), memory),
     loader: loaderText(use, `${file}.wasm`, about),
     types: typesText(use, facts, about),
   };

@@ -29,6 +29,8 @@ export function sampleInstruction(op: string, opcode: Opcode, operands: readonly
   switch (opcode.immediate) {
     case "local":
       return instruction(op, operands, { name: "x" });
+    case "global":
+      return instruction(op, operands, { name: "given" });
     case "function":
       return instruction(op, operands, { name: "callee" });
     case "label":
@@ -59,6 +61,9 @@ export function sampleFunction(name: string, wrapped: Plain, opcode: Opcode): Wa
 export const callee = exported("callee", [instruction("f32.const", [], { value: 2 })], {
   ...{ parameters: [...locals("i32", "a"), ...locals("f32", "b")], result: "f32" },
 });
+
+/** What instructions that name a constant name. */
+export const constants = [{ name: "given", words: [1, 2, 3, 0xffffffff] }];
 
 /** All instructions of the table, each in its own function. */
 export const samples = [...opcodes].map(([op, opcode]) => {
