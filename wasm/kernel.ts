@@ -83,7 +83,8 @@ export class ModuleWriter {
   }
 
   /** The name of a function for four lanes, or for a scalar that all lanes share. */
-  #functionOf(callee: KernelFunction, isVector: boolean): string {
+  #functionOf(given: KernelFunction, isVector: boolean): string {
+    const callee = given.exact ?? given;
     const name = `${callee.name}${isVector ? "_4" : ""}`;
     if (this.#functions.has(name)) return name;
     const w = new FunctionWriter();
@@ -95,7 +96,8 @@ export class ModuleWriter {
       },
       functionOf: (inner, isOfVectors) => this.#functionOf(inner, isOfVectors),
       // A call costs as much as a few instructions, and functions called by functions are short, so they are inlined.
-      inlined: (inner, values) => {
+      inlined: (callee, values) => {
+        const inner = callee.exact ?? callee;
         for (const [i, parameter] of inner.parameters.entries()) {
           const value = values[i];
           if (value === undefined) throw new InternalError(`a call of ${inner.name} has no ${parameter.name}`);
@@ -107,9 +109,9 @@ export class ModuleWriter {
     };
     const writer = new StatementWriter(w, surroundings, { isVector, end: "" });
     const typeOf = ({ type }: { readonly type: Variable["type"] }) => (isVector ? "v128" : scalarType(type));
-    const given = callee.parameters.map((parameter): Local => ({ name: parameter.name, type: typeOf(parameter) }));
+    const locals = callee.parameters.map((parameter): Local => ({ name: parameter.name, type: typeOf(parameter) }));
     for (const [i, parameter] of callee.parameters.entries()) {
-      const local = given[i]?.name ?? "";
+      const local = locals[i]?.name ?? "";
       if (isVector) writer.expressions.define(parameter, { kind: "vector", code: code.get(local) });
       else if (parameter.type === "u32")
         writer.expressions.define(parameter, index(atomSum({ name: local, depth: 0, alignment: 1 })));
@@ -118,7 +120,7 @@ export class ModuleWriter {
     writer.statements(callee.body);
     const result = writer.expressions.value(callee.result);
     w.write(isVector ? vectorOf(w, result, callee.type) : scalarOf(w, result));
-    this.#functions.set(name, w.finish({ name, isExported: false, parameters: given, result: typeOf(callee) }));
+    this.#functions.set(name, w.finish({ name, isExported: false, parameters: locals, result: typeOf(callee) }));
     return name;
   }
 }

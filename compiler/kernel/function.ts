@@ -47,17 +47,24 @@ export class FunctionBuilder extends Expressions {
   }
 }
 
-/** A function of scalars: `write` receives a builder and the parameters, and returns the result. */
+type Write<P extends readonly Scalar[]> = (f: FunctionBuilder, ...parameters: { [K in keyof P]: Variable }) => Expr;
+
+/**
+ * A function of scalars: `write` receives a builder and the parameters, and returns the result. `exact` may write the same
+ * function for targets whose arithmetic is that of IEEE 754; it gives the same bits.
+ */
 export function kernelFunction<P extends readonly Scalar[]>(
   name: string,
   parameters: P,
   type: Scalar,
-  write: (f: FunctionBuilder, ...parameters: { [K in keyof P]: Variable }) => Expr,
+  write: Write<P>,
+  exact?: Write<P>,
 ): KernelFunction {
   const f = new FunctionBuilder();
   const given = parameters.map((scalar, i) => f.variable(parameterNames[i] ?? `p${i}`, scalar, 0));
   const result = write(f, ...(given as { [K in keyof P]: Variable }));
-  return { name, parameters: given, type, body: f.body, result };
+  const written = { name, parameters: given, type, body: f.body, result };
+  return exact === undefined ? written : { ...written, exact: kernelFunction(name, parameters, type, exact) };
 }
 
 const parameterNames = ["x", "y", "z", "w"];

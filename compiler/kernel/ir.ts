@@ -179,6 +179,11 @@ export interface KernelFunction {
   readonly type: Scalar;
   readonly body: readonly Statement[];
   readonly result: Expr;
+  /**
+   * The same function, cheaper, for targets whose arithmetic is that of IEEE 754 as written: a compiler of WGSL may assume
+   * that there is no NaN, and reassociate.
+   */
+  readonly exact?: KernelFunction;
 }
 
 /** What a loop walks over: its extent, and its role in the kernel. */

@@ -79,6 +79,31 @@ export const cpuTargetMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
+    "wasm/constants.ts",
+    ["test/wasm/constants.test.ts"],
+    [
+      ["all constants are the first", "constants.get(key) ??", "[...constants.values()][0] ??"],
+      ["conditions keep their constants", "condition: replaced(condition)", "condition"],
+      ["zeros are globals", "words.every((word) => word === 0) ||", ""],
+      ["a float is its integer", "new Uint32Array(Float32Array.of(only.value).buffer)", "Uint32Array.of(only.value)"],
+    ],
+  ),
+  ...changed(
+    "wasm/encode.ts",
+    ["test/wasm/constants.test.ts"],
+    [["constants have the numbers of the next", "[name, index]))", "[name, index + 1]))"]],
+  ),
+  ...changed(
+    "compiler/kernel/math/exponential.ts",
+    ["test/kernel/exact-functions.test.ts"],
+    [["integers are rounded down", "const roundingBits = 0x4b400000", "const roundingBits = 0x4b000000"]],
+  ),
+  ...changed(
+    "compiler/kernel/math/numbers.ts",
+    ["test/kernel/exact-functions.test.ts"],
+    [["every number is NaN", "f.notEqual(x, x)", "f.equal(x, x)"]],
+  ),
+  ...changed(
     "wasm/writer.ts",
     [onGraphs],
     [

@@ -6,7 +6,8 @@
  * Coefficients interpolate the functions named next to them at Chebyshev nodes, rounded to f32: their relative errors
  * are below 4e-9, a fifteenth of an f32's rounding. NaN stays NaN: exp and log detect it by its bits.
  */
-import { kernelFunction } from "../function.ts";
+import { type FunctionBuilder, kernelFunction } from "../function.ts";
+import type { Expr, Variable } from "../ir.ts";
 import { isNaN32 } from "./numbers.ts";
 import { polynomial } from "./polynomial.ts";
 
@@ -40,13 +41,39 @@ export const exp = kernelFunction("cg_exp", ["f32"], "f32", (f, x) => {
   return f.call(expEnd, [x, f.add(f.f32(1), f.call(expNear, [a, k])), k]);
 });
 
-/** exp for x up to 0, which is cheaper: 2^k is one factor, which is 0 if the result is subnormal. NaN is lost. */
-export const expBelow = kernelFunction("cg_exp_below", ["f32"], "f32", (f, x) => {
+/** 1.5 · 2^23: a number of magnitude below 2^22 that is added to it is rounded to an integer, which are its low bits. */
+const roundingBits = 0x4b400000;
+
+/** The nearest integer to x, |x| < 2^22, ties to even, as f32 and as i32. */
+type Rounded = (f: FunctionBuilder, x: Expr) => { readonly k: Variable; readonly n: Expr };
+
+const roundedByOp: Rounded = (f, x) => {
+  const k = f.let("k", f.round(x));
+  return { k, n: f.convert(k, "i32") };
+};
+
+/** Cheaper than the conversion of WebAssembly, which tests for numbers out of range. Lost where a compiler reassociates. */
+const roundedBySum: Rounded = (f, x) => {
+  const bits = f.bitcast(f.add(x, f.bitcast(f.u32(roundingBits), "f32")), "i32");
+  const n = f.let("n", f.sub(bits, f.i32(roundingBits)));
+  return { k: f.let("k", f.convert(n, "f32")), n };
+};
+
+const writeExpBelow = (rounded: Rounded) => (f: FunctionBuilder, x: Variable) => {
   const a = f.let("a", f.max(x, f.f32(-88)));
-  const k = f.let("k", f.round(f.mul(a, f.f32(Math.LOG2E))));
-  const power = f.shiftLeft(f.convert(f.add(f.convert(k, "i32"), f.i32(127)), "u32"), f.u32(23));
+  const { k, n } = rounded(f, f.mul(a, f.f32(Math.LOG2E)));
+  const power = f.shiftLeft(f.convert(f.add(n, f.i32(127)), "u32"), f.u32(23));
   return f.mul(f.add(f.f32(1), f.call(expNear, [a, k])), f.bitcast(power, "f32"));
-});
+};
+
+/** exp for x up to 0, which is cheaper: 2^k is one factor, which is 0 if the result is subnormal. NaN is lost. */
+export const expBelow = kernelFunction(
+  "cg_exp_below",
+  ["f32"],
+  "f32",
+  writeExpBelow(roundedByOp),
+  writeExpBelow(roundedBySum),
+);
 
 /** 2^k (1 + t) - 1 is 2^k (t + (1 - 2^-k)): t itself where k is 0, so nothing cancels. Below -20 it is -1. */
 export const expm1 = kernelFunction("cg_expm1", ["f32"], "f32", (f, x) => {

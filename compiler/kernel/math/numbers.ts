@@ -5,8 +5,12 @@
 import { kernelFunction } from "../function.ts";
 
 /** Tests the bits: drivers may assume that there is no NaN, and optimize away a comparison of a number with itself. */
-export const isNaN32 = kernelFunction("cg_is_nan", ["f32"], "bool", (f, x) =>
-  f.less(f.u32(0x7f800000), f.bitAnd(f.bitcast(x, "u32"), f.u32(0x7fffffff))),
+export const isNaN32 = kernelFunction(
+  "cg_is_nan",
+  ["f32"],
+  "bool",
+  (f, x) => f.less(f.u32(0x7f800000), f.bitAnd(f.bitcast(x, "u32"), f.u32(0x7fffffff))),
+  (f, x) => f.notEqual(x, x),
 );
 
 export const max32 = kernelFunction("cg_max", ["f32", "f32"], "f32", (f, a, b) => {
