@@ -41,13 +41,14 @@ async function entries(): Promise<Record<string, Record<string, unknown>>> {
 }
 
 /**
- * Runs a program that imports "cellgrad", with the interpreter as every device, and gives the lines it logs. It may import
- * `expect` of Vitest, other modules that are given, and files beside it.
+ * Runs a program that imports "cellgrad", with the interpreter as every device unless another is opened, and gives the lines
+ * it logs. It may import `expect` of Vitest, other modules that are given, and files beside it.
  */
 export async function logged(
   program: string,
   others: Readonly<Record<string, object>> = {},
   files: Readonly<Record<string, string>> = {},
+  openDevice: () => Promise<cellgrad.Device> = async () => cellgrad.openInterpreter(),
 ): Promise<string[]> {
   const folder = mkdtempSync(join(tmpdir(), "cellgrad-docs-"));
   const file = join(folder, "program.ts");
@@ -57,7 +58,6 @@ export async function logged(
   const log = console.log;
   console.log = (...words: unknown[]) => lines.push(words.map(String).join(" "));
   try {
-    const openDevice = async () => cellgrad.openInterpreter();
     const virtualModules = {
       ...(await entries()),
       cellgrad: { ...cellgrad, openDevice },
