@@ -115,7 +115,7 @@ let browser: Browser;
 let script: string;
 beforeAll(async () => {
   [script, browser] = await Promise.all([
-    bundle(join(examples, "onnx-features.mjs"), ["onnxruntime-web/webgpu"]),
+    bundle(join(examples, "onnx-features.mjs"), { external: ["onnxruntime-web/webgpu"] }),
     launchBrowser(),
   ]);
 });

@@ -1,23 +1,29 @@
 /** @file A page of one script in a browser, with no server: what it asks for is answered by the test. */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { build, type Plugin } from "esbuild";
+import { type BuildOptions, build, type Plugin } from "esbuild";
 import type { Browser, Page } from "playwright-core";
 import { newPage } from "./browser.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
-/** The text of a script with all that it imports but `external`; "cellgrad" is the source of this clone. */
-export async function bundle(entry: string, external: string[] = []): Promise<string> {
+/**
+ * The text of a script with all that it imports but what is external, for a page unless the options say otherwise;
+ * "cellgrad" is the source of this clone.
+ */
+export async function bundle(
+  entry: string,
+  options: Pick<BuildOptions, "external" | "packages" | "platform"> = {},
+): Promise<string> {
   const { outputFiles } = await build({
     entryPoints: [entry],
     bundle: true,
-    external,
     format: "esm",
     platform: "browser",
     target: "es2022",
     plugins: [sourceOfCellgrad],
     write: false,
+    ...options,
   });
   return outputFiles.map(({ text }) => text).join("");
 }
