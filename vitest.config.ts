@@ -5,18 +5,24 @@ import { defineConfig } from "vitest/config";
 import { patience } from "./test/support/patience.ts";
 
 const root = fileURLToPath(new URL(".", import.meta.url));
-const every = ["test/**/*.test.ts", "examples/**/*.test.ts"];
 /** What would change its process for the files after it: replaced modules, clocks, globals, variables for drivers. */
 const changesItsProcess =
   /\bvi\.(mock|doMock|stubGlobal|stubEnv|useFakeTimers)\(|defineProperty\((globalThis|process)\b|process\.env\.\w+ = |process\.chdir\(/;
 /** Files alone in a process are begun before the others, as it should be with these. */
-const long = ["test/testing/random-cells.test.ts", "test/browser/playground.test.ts"];
-const alone = [
-  ...long,
-  ...readdirSync(join(root, "test"), { recursive: true, encoding: "utf8" })
-    .map((name) => join("test", name))
-    .filter((name) => name.endsWith(".test.ts") && changesItsProcess.test(readFileSync(join(root, name), "utf8"))),
+const first = [
+  "test/browser/playground.test.ts",
+  "test/browser/kept.test.ts",
+  "test/browser/playground-access.test.ts",
+  "test/population/training.test.ts",
+  "test/testing/random-cells.test.ts",
 ];
+/** Where all other tests are left out, only files that have long ones are read. */
+const onlyLong = process.argv.includes("--tags-filter=long");
+const read = readdirSync(join(root, "test"), { recursive: true, encoding: "utf8" })
+  .filter((name) => name.endsWith(".test.ts"))
+  .map((name) => ({ name: `test/${name.replaceAll("\\", "/")}`, text: readFileSync(join(root, "test", name), "utf8") }))
+  .filter(({ text }) => !onlyLong || text.includes("support/some-of.ts"));
+const alone = read.flatMap(({ name, text }) => (first.includes(name) || changesItsProcess.test(text) ? [name] : []));
 
 export default defineConfig({
   // Examples and tests may import the package by its own name; in a clone that is the source, built or not.
@@ -34,7 +40,18 @@ export default defineConfig({
       { extends: true, test: { name: "alone", include: alone } },
       {
         extends: true,
-        test: { name: "together", include: every, exclude: alone, isolate: false },
+        test: {
+          name: "together",
+          include: [...read.map(({ name }) => name), ...(onlyLong ? [] : ["examples/**/*.test.ts"])],
+          exclude: alone,
+          isolate: false,
+        },
+      },
+    ],
+    tags: [
+      {
+        name: "long",
+        description: "cross products, random searches and whole tables of what other tests check: npm run test:long",
       },
     ],
     // Software adapters are themselves multithreaded.

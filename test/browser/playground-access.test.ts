@@ -3,9 +3,10 @@ import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import type { AxeResults } from "axe-core";
 import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect } from "vitest";
 import { launchBrowser } from "../support/browser.ts";
 import { buildPlayground, figureOf, openPlayground, type Site, writeSource } from "../support/playground.ts";
+import { someOf } from "../support/some-of.ts";
 
 let site: Site;
 let browser: Browser;
@@ -101,26 +102,41 @@ const views: readonly [name: string, go: (page: Page) => Promise<unknown>][] = [
   ["text of one's own", (page) => page.getByLabel("Learn from").selectOption("own")],
 ];
 
-const screens = [
-  { colorScheme: "light", viewport: { width: 1440, height: 900 } },
-  { colorScheme: "dark", viewport: { width: 1440, height: 900 } },
-  { colorScheme: "light", viewport: { width: 390, height: 844 } },
-  { colorScheme: "dark", viewport: { width: 390, height: 844 } },
-] as const;
+const wide = { width: 1440, height: 900 };
+const phone = { width: 390, height: 844 };
+type Screen = readonly [colorScheme: "light" | "dark", viewport: typeof wide];
 
-test.each(screens)(
-  "every view has nothing that axe-core finds, and fits: $colorScheme, $viewport.width px",
-  async (screen) => {
-    const { page } = await openPlayground(browser, site, screen);
+/** The first is the one that the page is opened on. */
+const pairsOfScreens: readonly (readonly [Screen, Screen])[] = [
+  [
+    ["light", wide],
+    ["dark", phone],
+  ],
+  [
+    ["light", phone],
+    ["dark", wide],
+  ],
+];
+
+someOf(pairsOfScreens, (_, i) => i === 0)(
+  "every view has nothing that axe-core finds, and fits: %j, %j",
+  async (...screens) => {
+    const [[colorScheme, viewport]] = screens;
+    const { page } = await openPlayground(browser, site, { colorScheme, viewport });
     // Past the page's policy, as an extension of the browser would be.
     await page.evaluate(axe);
     const found: string[] = [];
     for (const [name, go] of views) {
       await go(page);
-      const small = screen.viewport.width < 600 ? ((await page.evaluate(smallTargets)) as string[]) : [];
-      const width = await page.evaluate("document.documentElement.scrollWidth");
-      const wide = width === screen.viewport.width ? [] : [`the page is ${width} pixels wide`];
-      found.push(...[...(await findings(page)), ...small, ...wide].map((line) => `${name}: ${line}`));
+      for (const [colorScheme, viewport] of screens) {
+        await page.emulateMedia({ colorScheme });
+        await page.setViewportSize(viewport);
+        const small = viewport === phone ? ((await page.evaluate(smallTargets)) as string[]) : [];
+        const width = await page.evaluate("document.documentElement.scrollWidth");
+        const tooWide = width === viewport.width ? [] : [`the page is ${width} pixels wide`];
+        const lines = [...(await findings(page)), ...small, ...tooWide];
+        found.push(...lines.map((line) => `${name}, ${colorScheme}, ${viewport.width} px: ${line}`));
+      }
     }
     expect(found).toEqual([]);
     await page.close();

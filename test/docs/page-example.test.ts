@@ -11,6 +11,7 @@ import { eventsIn } from "../logs/read-events.ts";
 import { launchBrowser } from "../support/browser.ts";
 import { deno } from "../support/deno.ts";
 import { bundle, openPage } from "../support/page.ts";
+import { long } from "../support/some-of.ts";
 import { blocks, page, readmeFiles, replaced, root } from "./pages.ts";
 
 function inFolder<T>(task: (folder: string) => Promise<T>): Promise<T> {
@@ -124,7 +125,7 @@ test("the README's program runs in Deno, from the sources", async () => {
   expect(output).toMatch(/^epoch 1: held-out loss \d\.\d\d\nepoch 2: held-out loss \d\.\d\d\n$/);
 });
 
-test("Deno finds nothing wrong with the types of the sources", async () => {
+test("Deno finds nothing wrong with the types of the sources", long, async () => {
   const { exports } = JSON.parse(page("deno.json")) as { exports: Readonly<Record<string, string>> };
   await deno(["check", "--quiet", ...Object.values(exports)], { cwd: root });
 });

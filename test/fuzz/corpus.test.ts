@@ -5,6 +5,7 @@
 import { expect, test } from "vitest";
 import { cpu } from "../support/cpu-executors.ts";
 import { device } from "../support/executors.ts";
+import { long } from "../support/some-of.ts";
 import { corpus } from "./corpus.ts";
 import { replay } from "./fuzz.ts";
 import { drivers } from "./hosts.ts";
@@ -14,14 +15,16 @@ const entries = Object.entries(corpus());
 
 test.each(entries)("%s", async (_file, entry) => {
   expect(entry.found).not.toBe("");
-  await replay(entry, [cpu, device]);
+  await replay(entry, [cpu]);
 });
+
+test.each(entries)("%s on WebGPU", long, (_file, entry) => replay(entry, [device]));
 
 const elsewhere = entries.flatMap(([file, entry]) =>
   entry.host === undefined || entry.host === "node" ? [] : [{ file, entry, host: entry.host }],
 );
 
-test.each(elsewhere)("$file in $host", async ({ entry, host }) => {
+test.each(elsewhere)("$file in $host", long, async ({ entry, host }) => {
   const events: FuzzEvent[] = [];
   await drivers[host]({ replay: entry }, (event) => events.push(event));
   expect(events).toEqual([{ event: "replayed" }]);

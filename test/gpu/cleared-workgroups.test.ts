@@ -14,6 +14,7 @@ import * as cg from "../../index.ts";
 import { kernelText } from "../../shaders/kernel.ts";
 import { inputsOf } from "../kernels/inputs.ts";
 import { ProgramRunner } from "../support/programs.ts";
+import { someOf } from "../support/some-of.ts";
 import { forms } from "../zoo/forms.ts";
 
 const runner = await ProgramRunner.open("software");
@@ -71,20 +72,23 @@ const cells: [string, cg.CellDefinition, number, number][] = [
   ["a layer-norm LSTM", forms.get("layer-norm-lstm")?.cell ?? lstm, 34, 1],
 ];
 
-test.each(cells)("%s has the same bits in a buffer", async (_, cell, units, layers) => {
-  const { graph, donate } = stepOf(cell, units, layers);
-  for (const [B, chunkSteps] of [
-    [3, 2],
-    [11, 100],
-  ] as const) {
-    const inputs = inputsOf(graph, false, { B, T: 5 });
-    const options = { donate, schedule: "persistent", chunkSteps } as const;
-    const moved = planProgram(graph, { ...runner.limits, ...options, clearsWorkgroups: true });
-    expect(moved.kernels.filter(({ code }) => code.sharedPlace !== undefined)).toHaveLength(2 * layers);
-    const before = await runner.run(graph, inputs, options);
-    expect(await runner.run(graph, inputs, { ...options, clearsWorkgroups: true })).toEqual(before);
-  }
-});
+someOf(cells, ([name]) => name === "a layer-norm LSTM")(
+  "%s has the same bits in a buffer",
+  async (_, cell, units, layers) => {
+    const { graph, donate } = stepOf(cell, units, layers);
+    for (const [B, chunkSteps] of [
+      [3, 2],
+      [11, 100],
+    ] as const) {
+      const inputs = inputsOf(graph, false, { B, T: 5 });
+      const options = { donate, schedule: "persistent", chunkSteps } as const;
+      const moved = planProgram(graph, { ...runner.limits, ...options, clearsWorkgroups: true });
+      expect(moved.kernels.filter(({ code }) => code.sharedPlace !== undefined)).toHaveLength(2 * layers);
+      const before = await runner.run(graph, inputs, options);
+      expect(await runner.run(graph, inputs, { ...options, clearsWorkgroups: true })).toEqual(before);
+    }
+  },
+);
 
 test("a workgroup finds nothing that another one left", async () => {
   const { graph, donate } = stepOf(lstm, 32);

@@ -25,6 +25,7 @@ import type { Tensor } from "../../compiler/trace/tensor.ts";
 import { kernelText } from "../../shaders/kernel.ts";
 import { farthest, inputsOf, named } from "../kernels/inputs.ts";
 import { ProgramRunner } from "../support/programs.ts";
+import { someOf } from "../support/some-of.ts";
 
 const runner = await ProgramRunner.open();
 afterAll(() => runner.destroy());
@@ -63,23 +64,26 @@ describe.each([
   const sizes = [17, 65, 130, 8];
   const triples = sizes.flatMap((m, i) => sizes.map((n, j) => [m, n, at(sizes, (i + 2 * j) % sizes.length)] as const));
 
-  test.each(triples)("[%i, %i] by a depth of %i, however it lies in memory", (m, n, k) => {
-    const graph = graphOf(
-      [
-        [m, k],
-        [k, m],
-        [k, n],
-        [n, k],
-      ],
-      ([a, at, b, bt]) => [
-        dot(a as Float, b as Float),
-        tanh(dot(at as Float, bt as Float, { transposeA: true, transposeB: true })),
-      ],
-    );
-    expect(errorOf(graph, {}, options)).toBeLessThan(1e-5);
-  });
+  someOf(triples, ([m, n, k]) => m !== n && n !== k)(
+    "[%i, %i] by a depth of %i, however it lies in memory",
+    (m, n, k) => {
+      const graph = graphOf(
+        [
+          [m, k],
+          [k, m],
+          [k, n],
+          [n, k],
+        ],
+        ([a, at, b, bt]) => [
+          dot(a as Float, b as Float),
+          tanh(dot(at as Float, bt as Float, { transposeA: true, transposeB: true })),
+        ],
+      );
+      expect(errorOf(graph, {}, options)).toBeLessThan(1e-5);
+    },
+  );
 
-  test.each([3, 65, 300, 1100])("%i rows of a batch, between elementwise values", (T) => {
+  someOf([3, 65, 300, 1100], (T) => T < 1100)("%i rows of a batch, between elementwise values", (T) => {
     const graph = graphOf(
       [
         ["T", "B", 36],
@@ -94,7 +98,7 @@ describe.each([
     expect(errorOf(graph, { B: 1, T }, options)).toBeLessThan(1e-5);
   });
 
-  test.each([0, 7, 65, 130, 300, 1100, 4500])("a depth of %i in time and batch", (T) => {
+  someOf([0, 7, 65, 130, 300, 1100, 4500], (T) => T < 1100)("a depth of %i in time and batch", (T) => {
     const graph = graphOf(
       [
         ["T", "B", 17],
@@ -123,25 +127,28 @@ describe.each([
   });
 
   // Whole and cut blocks, an odd and an even number of them, of 8 and of 16 steps.
-  test.each([24, 32, 40, 48, 64, 70, 80, 90])("short loops over several left operands, a depth of %i", (depth) => {
-    const graph = graphOf(
-      [
-        [20, depth],
-        [20, depth],
-        [depth, 20],
-        [depth, 24],
-        [24, depth],
-        [24, depth],
-      ],
-      ([a, b, c, u, v, w]) => [
-        add(
-          add(dot(a as Float, u as Float), dot(b as Float, v as Float, { transposeB: true })),
-          dot(c as Float, w as Float, { transposeA: true, transposeB: true }),
-        ),
-      ],
-    );
-    expect(errorOf(graph, {}, options)).toBeLessThan(1e-5);
-  });
+  someOf([24, 32, 40, 48, 64, 70, 80, 90], (depth) => depth % 16 === 8 || depth === 90)(
+    "short loops over several left operands, a depth of %i",
+    (depth) => {
+      const graph = graphOf(
+        [
+          [20, depth],
+          [20, depth],
+          [depth, 20],
+          [depth, 24],
+          [24, depth],
+          [24, depth],
+        ],
+        ([a, b, c, u, v, w]) => [
+          add(
+            add(dot(a as Float, u as Float), dot(b as Float, v as Float, { transposeB: true })),
+            dot(c as Float, w as Float, { transposeA: true, transposeB: true }),
+          ),
+        ],
+      );
+      expect(errorOf(graph, {}, options)).toBeLessThan(1e-5);
+    },
+  );
 
   test("on a device", async () => {
     const graph = graphOf(

@@ -28,6 +28,7 @@ import {
 } from "../../index.ts";
 import { farthest, inputsOf, named } from "../kernels/inputs.ts";
 import { ProgramRunner } from "../support/programs.ts";
+import { someOf } from "../support/some-of.ts";
 
 type Float = Tensor<"f32">;
 
@@ -89,7 +90,8 @@ describe("as the interpreter, and the same bits whatever the subgroups", () => {
     }
   });
 
-  test.each(graphs.map((graph) => [graph.name, graph] as const))("%s on the device", async (_, graph) => {
+  const cases = graphs.map((graph) => [graph.name, graph] as const);
+  someOf(cases, (_, i) => i % 3 === 0)("%s on the device", async (_, graph) => {
     const inputs = inputsOf(graph, false, { B: 70, T: 5 });
     const [alone, near] = [
       await runner.run(graph, inputs, { target: "gpu" }),

@@ -20,12 +20,15 @@ export interface GoldenProgram {
   readonly hash: string;
 }
 
-/** Compiles a graph in each of its ways. */
-export function compileGolden({ trace, ways }: GoldenGraph): GoldenProgram[] {
+/** Compiles a graph in each of its ways, or in some of them. */
+export function compileGolden(
+  { trace, ways }: GoldenGraph,
+  chosen: readonly string[] = Object.keys(ways),
+): GoldenProgram[] {
   // To find the line of each node is most of the time that tracing takes.
   const { graph, donate } = atSite("golden", trace);
-  return Object.entries(ways).map(([way, options]) => {
-    const program = compileProgram(graph, { ...options, ...(donate && { donate }) });
+  return chosen.map((way) => {
+    const program = compileProgram(graph, { ...ways[way], ...(donate && { donate }) });
     const canonical = canonicalProgram(program);
     return { way, program, canonical, hash: createHash("sha256").update(canonical).digest("hex").slice(0, 12) };
   });

@@ -3,9 +3,10 @@
  * that means to change them keeps the new ones with `npm run kernels -- --update`.
  */
 import { expect, test } from "vitest";
+import { long } from "../support/some-of.ts";
 import { canonicalWgsl } from "./canonical.ts";
 import { compileGolden, hashesOf, keptHashes } from "./golden.ts";
-import { goldenGraphs } from "./programs.ts";
+import { type GoldenGraph, goldenGraphs } from "./programs.ts";
 
 const help = "see what differs with `npm run kernels -- --out FOLDER`, keep it with `npm run kernels -- --update`";
 const kept = keptHashes();
@@ -14,9 +15,18 @@ test("every graph is kept, and no other", () => {
   expect(Object.keys(kept), help).toEqual(goldenGraphs.map(({ name }) => name));
 });
 
-test.each(goldenGraphs.map((graph) => [graph.name, graph] as const))("%s", (name, graph) => {
-  expect(hashesOf(compileGolden(graph)), help).toEqual(kept[name]);
-});
+/** Compiles a graph in the chosen ones of its ways. */
+function check(graph: GoldenGraph, isChosen: (way: number) => boolean) {
+  const ways = Object.keys(graph.ways).filter((_, way) => isChosen(way));
+  const expected = Object.fromEntries(ways.map((way) => [way, kept[graph.name]?.[way]]));
+  expect(hashesOf(compileGolden(graph, ways)), help).toEqual(expected);
+}
+
+const numbered = goldenGraphs.map((graph, i) => [graph.name, graph, i % Object.keys(graph.ways).length] as const);
+
+test.each(numbered)("%s, in one of its ways", (_, graph, one) => check(graph, (way) => way === one));
+
+test.each(numbered)("%s, in all others", long, (_, graph, one) => check(graph, (way) => way !== one));
 
 const frame = (body: string) => `// k7_sum\nvar<workgroup> shared4: array<f32, 4>;\nfn main() {\n  ${body}\n}`;
 const canonical = (body: string, uniforms = [{ name: "at3", value: ["B", 4] }]) =>

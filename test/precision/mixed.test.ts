@@ -26,6 +26,7 @@ import { buildCell } from "../../testing/random-cells/random-cell.ts";
 import { farthest, inputsOf, named } from "../kernels/inputs.ts";
 import { cpu } from "../support/cpu-executors.ts";
 import { ProgramRunner } from "../support/programs.ts";
+import { long, someOf } from "../support/some-of.ts";
 import { forms } from "../zoo/forms.ts";
 
 type Float = cg.Tensor<"f32">;
@@ -60,7 +61,7 @@ const roundedIn = (graph: Graph) =>
     .flatMap((node) => (node.op === "scan" ? node.attrs.body.nodes : []))
     .filter(({ op }) => op === "roundToHalf").length;
 
-const cells = ["lstm", "gru", "layer-norm-lstm", "mgu", "conv-lstm"];
+const cells = ["lstm", "gru", "layer-norm-lstm", "mgu", "conv-lstm, even filter"];
 
 describe.each(cells.map((name, i) => [name, i] as const))("%s", (name, number) => {
   const { graph, donate } = trainingStep(name);
@@ -87,7 +88,8 @@ describe.each(cells.map((name, i) => [name, i] as const))("%s", (name, number) =
     expect(bits(stored)).toEqual(bits(inFloat));
   });
 
-  test("on devices: the bits do not depend on the storage", async () => {
+  // One cell of each kind of step: products, and a row of views.
+  test("on devices: the bits do not depend on the storage", /^(lstm|conv)/.test(name) ? {} : long, async () => {
     const options = { ...at(Object.values(ways), number % 4), donate, precision: "mixed" } as const;
     const inHalf = await runner.run(graph, inputs, options);
     expect(farthest(inHalf, expected)).toBeLessThan(ulp);
@@ -164,7 +166,7 @@ test("values of a loop that are parts of another value", () => {
 
 describe("weights that are rounded, and stay", () => {
   test.each([
-    ["lstm", 16, { neighbours: 4 }],
+    ["lstm", 8, { neighbours: 4 }],
     ["gru", 6, { neighbours: 1, chunkSteps: 2 }],
     // An odd number of weights to a lane.
     ["gru", 7, {}],
@@ -200,9 +202,12 @@ describe("weights that are rounded, and stay", () => {
 describe("random cells", () => {
   const seed = Number(process.env.CELLGRAD_SEED ?? 20261129);
   const numRuns = Number(process.env.CELLGRAD_CELLS ?? 12);
-  let stored = 0;
+  let [ran, stored] = [0, 0];
 
-  test.each(fc.sample(cellPlans, { seed, numRuns }).map((plan, i) => [i, plan] as const))("%i", async (i, plan) => {
+  const plans = fc.sample(cellPlans, { seed, numRuns }).map((plan, i) => [i, plan] as const);
+  // Each way has one.
+  someOf(plans, ([i]) => i < 4)("%i", async (i, plan) => {
+    ran += 1;
     const { gradient, inputs, scale, value } = prepare(lossGraphs(lossOfCell(buildCell(plan))));
     const meant = verify(optimize(gradient, { precision: "mixed" }));
     const expected = interpret(meant, inputs);
@@ -223,6 +228,6 @@ describe("random cells", () => {
   });
 
   test("some of them store halves", () => {
-    expect(stored).toBeGreaterThan(numRuns / 4);
+    expect(stored).toBeGreaterThan(ran / 4);
   });
 });

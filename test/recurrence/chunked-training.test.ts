@@ -14,6 +14,7 @@ import { languageModel } from "../../entries/networks.ts";
 import { type CellDefinition, createTrainer, interpret, ndarray, sgd, trainingStep } from "../../index.ts";
 import { gradientStep } from "../../train/training-step.ts";
 import { farthest, inputsOf, named } from "../kernels/inputs.ts";
+import { someOf } from "../support/some-of.ts";
 import { openWebgpu } from "../support/webgpu.ts";
 
 const networkOf = (cell: CellDefinition, units: number) =>
@@ -50,21 +51,25 @@ afterAll(() => {
 });
 
 describe.each(devices)("on %s", (_, device) => {
-  test.each<[string, CellDefinition]>([
+  const cells: readonly [string, CellDefinition][] = [
     ["mlstm", mlstm() as CellDefinition],
     ["gated linear attention", gatedLinearAttention({ heads: 2 }) as CellDefinition],
     ["gated DeltaNet", gatedDeltaNet({ heads: 2 }) as CellDefinition],
-  ])("the gradient of %s is the interpreter's, at every length", async (name, cell) => {
-    const network = networkOf(cell, 16);
-    const exact = gradientStep(network).graph;
-    const { graph } = gradientStep(network, "f32", undefined, inChunks(8));
-    const executable = await device.compile(graph);
-    for (const T of [20, 8, 1, 0]) {
-      const inputs = inputsOf(exact, false, { B: 2, T });
-      const results = await Promise.all(executable.run(named(graph, inputs)).map((output) => output.read()));
-      if (T > 0) expect(farthest(results, interpret(exact, inputs)), `${name}, ${T} steps`).toBeLessThan(1e-4);
-    }
-  });
+  ];
+  someOf(cells, ([name]) => device.kind === "cpu" || name === "gated linear attention")(
+    "the gradient of %s is the interpreter's, at every length",
+    async (name, cell) => {
+      const network = networkOf(cell, 16);
+      const exact = gradientStep(network).graph;
+      const { graph } = gradientStep(network, "f32", undefined, inChunks(8));
+      const executable = await device.compile(graph);
+      for (const T of [20, 8, 1, 0]) {
+        const inputs = inputsOf(exact, false, { B: 2, T });
+        const results = await Promise.all(executable.run(named(graph, inputs)).map((output) => output.read()));
+        if (T > 0) expect(farthest(results, interpret(exact, inputs)), `${name}, ${T} steps`).toBeLessThan(1e-4);
+      }
+    },
+  );
 });
 
 test("the gradient of an mLSTM over 1,000 steps is the interpreter's", async () => {

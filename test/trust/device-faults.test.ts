@@ -21,6 +21,7 @@ import type { TrainingBatch } from "../../train/batch-inputs.ts";
 import { decodeModel, encodeModel, savedModel } from "../../train/files/model-file.ts";
 import { languageModel } from "../../train/networks.ts";
 import { createTrainer } from "../../train/trainer.ts";
+import { someOf } from "../support/some-of.ts";
 import { openWebgpu } from "../support/webgpu.ts";
 import { lineOf } from "./fault-table.ts";
 import { shortOfMemory, silent, withDefaultLimits } from "./faulty-device.ts";
@@ -206,10 +207,11 @@ test("a kernel that does not compile is named, with the user's op and line", asy
 
 describe("an adapter with only WebGPU's default limits", () => {
   // Two layers want more buffers than may be bound, and so many units more workgroup memory than there is.
-  test.each([
+  const networks = [
     { units: 8, layers: 2 },
     { units: 128, layers: 1 },
-  ])("trains $layers layers of $units units", async (sizes) => {
+  ];
+  someOf(networks, ({ layers }) => layers === 2)("trains $layers layers of $units units", async (sizes) => {
     const { device, context } = await withDefaultLimits();
     const { maxStorageBuffersPerShaderStage, maxComputeWorkgroupStorageSize } = context.device.limits;
     expect([maxStorageBuffersPerShaderStage, maxComputeWorkgroupStorageSize]).toEqual([8, 16384]);
