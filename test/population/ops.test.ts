@@ -58,7 +58,7 @@ test("kernels that share a dispatch", async () => {
   const { kernels } = planProgram(graph, { population: { models: 2 } });
   expect(kernels.map(({ code }) => code.parts.length)).toEqual([2]);
   const inputs = [f32([1, 2, 3, 4, 5]), f32(Array.from({ length: 3 }, (_, i) => [i, 2, 3, 4, 5, 6, 7]))];
-  for (const executor of executors) await executor.execute(graph, inputs);
+  for (const executor of [...onCpu, ...onWebgpu]) await executor.execute(graph, inputs);
 });
 
 describe("what does not fit", () => {

@@ -79,7 +79,7 @@ describe.each(cells.map((name, i) => [name, i] as const))("%s", (name, number) =
     expect(farthest(interpret(unroll(specialized), inputs), expected)).toBeLessThan(1e-9);
   });
 
-  test.each(Object.entries(ways))("%s", (_, way) => {
+  someOf(Object.entries(ways), (_, i) => name === "lstm" || i === number % 4)("%s", (_, way) => {
     const options = { ...way, donate, precision: "mixed" } as const;
     const given = named(graph, inputs);
     const stored = evaluateProgram(planProgram(graph, options), given, { subgroupSize: 4 });
