@@ -54,8 +54,8 @@ export default defineConfig({
         description: "cross products, random searches and whole tables of what other tests check: npm run test:long",
       },
     ],
-    // Software adapters are themselves multithreaded.
-    maxWorkers: 2,
+    // Software adapters are themselves multithreaded; others wait for a browser or a process meanwhile.
+    maxWorkers: 3,
     // No test is about speed, and a machine may be busy: these end only what hangs. A wait within a test ends before the
     // test does, and says what it was for.
     testTimeout: 2 * patience,

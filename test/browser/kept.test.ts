@@ -5,6 +5,7 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { launchBrowser } from "../support/browser.ts";
 import { buildPlayground, openPlayground, type Site, withWebGpu, writeSource } from "../support/playground.ts";
+import { long } from "../support/some-of.ts";
 
 let site: Site;
 let browser: Browser;
@@ -139,7 +140,7 @@ test("a start from another cell is one edit that the keyboard undoes, and a line
   await page.close();
 });
 
-test("every cell of the zoo can be started from", async () => {
+test("every cell of the zoo can be started from", long, async () => {
   const { page, complaints } = await openPlayground(browser, site);
   await page.locator(".diagram").waitFor();
   const menu = page.getByLabel("Start from…");

@@ -17,6 +17,7 @@ import {
   withWebGpu,
   writeSource,
 } from "../support/playground.ts";
+import { long } from "../support/some-of.ts";
 
 let site: Site;
 let browser: Browser;
@@ -236,34 +237,38 @@ test("a lost device is told, and training goes on from the weights that were kep
   await page.close();
 });
 
-test("cells side by side: another joins while the first trains, both have curves, and one can be switched away", async () => {
-  const { page, complaints } = await openPlayground(browser, site);
-  await press(page, "Train");
-  await untilStep(page, 2);
-  await page.getByLabel("Compare with…").selectOption("rnn");
-  await press(page, "Train the changes");
-  await eventually(() => page.locator(".figures tbody tr").count()).toBe(2);
-  await untilStep(page, 3);
-  await page.getByRole("tab", { name: "Gradient flow" }).click();
-  await eventually(() => page.locator(".flow-panel .legend li").allTextContents()).toEqual([
-    expect.stringMatching(/^lstm: c/),
-    expect.stringMatching(/^lstm: h/),
-    expect.stringMatching(/^rnn: h/),
-  ]);
-  await page.getByRole("tab", { name: "Compiled" }).click();
-  await eventually(() => page.locator(".code .cm-content").textContent()).toMatch(/graph trainingStep/);
-  await page.getByLabel("Pass or kernel").selectOption("k0");
-  await eventually(() => page.locator(".code .cm-content").textContent()).toMatch(/\(func \$k0/);
-  const compiled = page.getByRole("tabpanel", { name: "Compiled" });
-  await press(page, "Close rnn");
-  await press(page, "Train the changes");
-  await eventually(() => compiled.getByLabel("Run").locator("option").allTextContents()).toEqual(["lstm"]);
-  // Its curve and figures stay.
-  expect(await page.locator(".figures tbody tr").count()).toBe(2);
-  await untilStep(page, (await figureOf(page, "Step")) + 2);
-  expect(complaints).toEqual([]);
-  await page.close();
-});
+test(
+  "cells side by side: another joins while the first trains, both have curves, and one can be switched away",
+  long,
+  async () => {
+    const { page, complaints } = await openPlayground(browser, site);
+    await press(page, "Train");
+    await untilStep(page, 2);
+    await page.getByLabel("Compare with…").selectOption("rnn");
+    await press(page, "Train the changes");
+    await eventually(() => page.locator(".figures tbody tr").count()).toBe(2);
+    await untilStep(page, 3);
+    await page.getByRole("tab", { name: "Gradient flow" }).click();
+    await eventually(() => page.locator(".flow-panel .legend li").allTextContents()).toEqual([
+      expect.stringMatching(/^lstm: c/),
+      expect.stringMatching(/^lstm: h/),
+      expect.stringMatching(/^rnn: h/),
+    ]);
+    await page.getByRole("tab", { name: "Compiled" }).click();
+    await eventually(() => page.locator(".code .cm-content").textContent()).toMatch(/graph trainingStep/);
+    await page.getByLabel("Pass or kernel").selectOption("k0");
+    await eventually(() => page.locator(".code .cm-content").textContent()).toMatch(/\(func \$k0/);
+    const compiled = page.getByRole("tabpanel", { name: "Compiled" });
+    await press(page, "Close rnn");
+    await press(page, "Train the changes");
+    await eventually(() => compiled.getByLabel("Run").locator("option").allTextContents()).toEqual(["lstm"]);
+    // Its curve and figures stay.
+    expect(await page.locator(".figures tbody tr").count()).toBe(2);
+    await untilStep(page, (await figureOf(page, "Step")) + 2);
+    expect(complaints).toEqual([]);
+    await page.close();
+  },
+);
 
 test("the gradient check tells a right cell from one whose gradient is stopped", async () => {
   const { page } = await openPlayground(browser, site);

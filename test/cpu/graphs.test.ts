@@ -35,7 +35,8 @@ const ways = [
   { schedule: "stepwise", sizes: { B: 1, T: 5 } },
 ] as const;
 
-test.each(graphs.map((graph, i) => [graph.name, graph, i] as const))("%s", async (name, golden, i) => {
+const numbered = graphs.map((graph, i) => [graph.name, graph, i] as const);
+someOf(numbered, ([, , i]) => i % 2 === 0)("%s", async (name, golden, i) => {
   // Graphs alternate: each has one row in one schedule, and several in the other. Cells of the zoo are similar, so each
   // has one of the ways.
   const chosen = forms.has(name) ? ways.slice(i % 4, (i % 4) + 1) : ways.slice(2 * (i % 2), 2 * (i % 2) + 2);

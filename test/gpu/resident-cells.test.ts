@@ -10,11 +10,12 @@ import { cellPlans } from "../../testing/random-cells/cell-plan.ts";
 import { checkRandomCell } from "../../testing/random-cells/check-random-cell.ts";
 import { buildCell } from "../../testing/random-cells/random-cell.ts";
 import { ProgramRunner } from "../support/programs.ts";
+import { long } from "../support/some-of.ts";
 
 const runner = await ProgramRunner.open();
 afterAll(() => runner.destroy());
 
-let resident = 0;
+let resident: number;
 
 /** Kernels as for a GPU with registers enough for any weights. */
 const asGpu = (name: string, neighbours: number, chunkSteps: number): Executor => ({
@@ -28,10 +29,15 @@ const asGpu = (name: string, neighbours: number, chunkSteps: number): Executor =
   },
 });
 
-test("random cells", async () => {
+const seed = Number(process.env.CELLGRAD_SEED ?? 1991);
+const cells = Number(process.env.CELLGRAD_CELLS ?? 8);
+
+test("a few random cells", () => check(Math.ceil(cells / 4), seed + 1));
+test("random cells", long, () => check(cells, seed));
+
+async function check(numRuns: number, seed: number) {
+  resident = 0;
   const executors = [asGpu("weights stay, subgroups of 4", 4, 2), asGpu("weights stay, through memory", 1, 100)];
-  const seed = Number(process.env.CELLGRAD_SEED ?? 1991);
-  const numRuns = Number(process.env.CELLGRAD_CELLS ?? 8);
   for (const plan of fc.sample(cellPlans, { seed, numRuns })) await checkRandomCell(buildCell(plan), executors);
-  expect(resident).toBeGreaterThan(2);
-});
+  expect(resident).toBeGreaterThan(0);
+}

@@ -22,6 +22,7 @@ import {
 import { checkSizes, loadedModel } from "../../playground/shared/protocol.ts";
 import { vocabularyOfModel } from "../../train/data/tokenizer.ts";
 import { tasks } from "../../train/tasks/index.ts";
+import { someOf } from "../support/some-of.ts";
 import { metaspaceJson } from "../support/tokenizers.ts";
 import { Client, clientWithText, runSpec } from "./client.ts";
 
@@ -128,28 +129,31 @@ describe("training", () => {
     await client.ask({ type: "destroy" });
   });
 
-  test.each(["embedded-reber", "adding", "noisy-sine"])("the task %s is learned", async (name) => {
-    const client = new Client();
-    await client.ask({ type: "init", device: "interpreter" });
-    expect((await client.ask({ type: "listTasks" })).map((task) => task.name)).toContain(name);
-    const data = await client.ask({ type: "setData", data: { kind: "task", name, seed: 3 } });
-    const settings = { units: 8, batch: 4, time: 10, learningRate: 0.04 };
-    await client.ask({ type: "setRuns", runs: [runSpec("a", gru, data.features, settings)] });
-    await client.ask({ type: "start", steps: 40 });
-    await client.until(doneWith(client, 1));
-    const heldOut = client
-      .eventsOf("progress")
-      .flatMap((event) => event.heldOut ?? [])
-      .at(-1);
-    expect(heldOut?.loss).toBeLessThan(0.7 * (client.eventsOf("progress")[0]?.loss ?? 0));
-    expect(heldOut?.loss).toBeGreaterThan(0.9 * (data.best ?? Number.NaN));
-    const sample = await client.ask({ type: "sample", run: "a", length: 12, trace: true });
-    if (data.kind === "text") expect(sample.text).toMatch(/^[BTPSXVE]{12}$/);
-    else if (data.kind === "series") expect([sample.rows?.rows, sample.rows?.columns]).toEqual([12, 1]);
-    else expect([...(sample.truth?.values ?? [])].filter((value) => !Number.isNaN(value)).length).toBe(1);
-    expect(sample.trace?.values.map(({ kind }) => kind)).toContain("gate");
-    await client.ask({ type: "destroy" });
-  });
+  someOf(["embedded-reber", "adding", "noisy-sine"], (task) => task === "adding")(
+    "the task %s is learned",
+    async (name) => {
+      const client = new Client();
+      await client.ask({ type: "init", device: "interpreter" });
+      expect((await client.ask({ type: "listTasks" })).map((task) => task.name)).toContain(name);
+      const data = await client.ask({ type: "setData", data: { kind: "task", name, seed: 3 } });
+      const settings = { units: 8, batch: 4, time: 10, learningRate: 0.04 };
+      await client.ask({ type: "setRuns", runs: [runSpec("a", gru, data.features, settings)] });
+      await client.ask({ type: "start", steps: 40 });
+      await client.until(doneWith(client, 1));
+      const heldOut = client
+        .eventsOf("progress")
+        .flatMap((event) => event.heldOut ?? [])
+        .at(-1);
+      expect(heldOut?.loss).toBeLessThan(0.7 * (client.eventsOf("progress")[0]?.loss ?? 0));
+      expect(heldOut?.loss).toBeGreaterThan(0.9 * (data.best ?? Number.NaN));
+      const sample = await client.ask({ type: "sample", run: "a", length: 12, trace: true });
+      if (data.kind === "text") expect(sample.text).toMatch(/^[BTPSXVE]{12}$/);
+      else if (data.kind === "series") expect([sample.rows?.rows, sample.rows?.columns]).toEqual([12, 1]);
+      else expect([...(sample.truth?.values ?? [])].filter((value) => !Number.isNaN(value)).length).toBe(1);
+      expect(sample.trace?.values.map(({ kind }) => kind)).toContain("gate");
+      await client.ask({ type: "destroy" });
+    },
+  );
 });
 
 test("every task makes a run, with the bounds of its loss at the run's own sizes", async () => {

@@ -18,6 +18,7 @@ import { trainingStep } from "../../train/training-step.ts";
 import { inputsOf } from "../kernels/inputs.ts";
 import { executorOfModels } from "../support/population.ts";
 import { ProgramRunner } from "../support/programs.ts";
+import { long } from "../support/some-of.ts";
 
 const runner = await ProgramRunner.open();
 afterAll(() => runner.destroy());
@@ -29,7 +30,7 @@ const executor = (more: object) =>
     runner.run(graph, inputs, { ...asGpu, ...more, ...options }),
   );
 
-test("random cells whose weights stay", async () => {
+test("random cells whose weights stay", long, async () => {
   const executors = [executor({ neighbours: 4, chunkSteps: 2 }), executor({ schedule: "stepwise" })];
   for (const plan of fc.sample(cellPlans, { seed: 77, numRuns: 2 })) await checkRandomCell(buildCell(plan), executors);
 });

@@ -10,6 +10,7 @@ import { lossGraphs, lossOfCell } from "../../testing/random-cells/cell-graphs.t
 import { type CellPlan, cellPlans } from "../../testing/random-cells/cell-plan.ts";
 import { buildCell } from "../../testing/random-cells/random-cell.ts";
 import { corpus } from "../fuzz/corpus.ts";
+import { someOf } from "../support/some-of.ts";
 
 // Beside the tests, where modules find the package by its name as those of the tests do.
 const folder = mkdtempSync(fileURLToPath(new URL("printed-", import.meta.url)));
@@ -27,7 +28,10 @@ test("the plans have nested loops, tokens, masks, both directions, both kinds of
   expect(new Set(plans.map(({ symbolicTime }) => symbolicTime)).size).toBe(2);
 });
 
-test.each(plans.map((plan, i) => [i, plan] as const))("plan %i, pasted and run", async (i, plan) => {
+someOf(
+  plans.map((plan, i) => [i, plan] as const),
+  ([i]) => i % 4 === 0,
+)("plan %i, pasted and run", async (i, plan) => {
   const cell = buildCell(plan);
   const { value, gradients, moving, avals } = prepare(lossGraphs(lossOfCell(cell)));
   const file = join(folder, `counterexample-${i}.mjs`);
