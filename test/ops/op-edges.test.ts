@@ -1,6 +1,7 @@
 /** @file Edge cases of ops: saturation, ties, stopped gradients, shared values, and random bits. */
 import { describe, expect, test } from "vitest";
 import { ndarray } from "../../compiler/graph/ndarray.ts";
+import { roundToHalf } from "../../compiler/ops/half.ts";
 import { finite } from "../../compiler/ops/logic.ts";
 import { threefryBlock } from "../../compiler/ops/threefry.ts";
 import {
@@ -40,6 +41,20 @@ type Float = Tensor<"f32">;
 test("finite means finite in f32, in float64 too", () => {
   const { data } = evaluate((x: Float) => finite(x), [f32([3.4e38, -3.4e38, 3.5e38, -1e39, 1e300, Number.NaN])]);
   expect([...data]).toEqual([1, 1, 0, 0, 0, 0]);
+});
+
+test("rounding to f16 is differentiated as if it were exact, in both modes", () => {
+  const weighted = (v: Float, w: Float) => mul(roundToHalf(v), w);
+  const x = f32([0.1, 2049, -3e-8]);
+  const [weights, ones] = [f32([2, 3, -5]), f32([1, 1, 1])];
+  const slopes = evaluateAll(
+    (v: Float, w: Float, t: Float) => [
+      grad((each: Float) => sum(weighted(each, w)))(v),
+      jvp((each: Float) => weighted(each, w))([v], [t]).tangent,
+    ],
+    [x, weights, ones],
+  );
+  expect(slopes).toEqual([weights, weights]);
 });
 
 const extremes = [-100, -50, -10, 0, 10, 50, 100];
