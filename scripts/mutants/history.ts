@@ -15,8 +15,9 @@ export interface Part {
 /** Milliseconds of tests, by their names. */
 export type Times = Readonly<Record<string, number>>;
 
-/** Milliseconds of tests of a long file that run before the others. */
+/** Milliseconds of tests of a long file that run before the others; or a share of its time, if that is more. */
 const quickTime = 2_000;
+const quickShare = 1 / 16;
 
 const sum = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0);
 const idOf = ({ file, name }: Mutant) => `${file}: ${name}`;
@@ -77,11 +78,12 @@ export class History {
   }
 
   #quickOf(file: string): string[] {
+    const most = Math.max(quickTime, quickShare * this.#timeOf(file));
     const names: string[] = [];
     let time = 0;
     for (const [name, each] of Object.entries(this.#times[file] ?? {}).sort(([, a], [, b]) => a - b)) {
       time += each;
-      if (time <= quickTime) names.push(name);
+      if (time <= most) names.push(name);
     }
     return names;
   }

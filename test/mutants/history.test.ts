@@ -24,7 +24,7 @@ test("nothing is known at first: files as they are named", () => {
 
 test("then short files before long ones, of which quick tests begin, and first the one that caught it", () => {
   const history = new History(path);
-  history.noteTimes("long.test.ts", { slow: 60_000, quick: 900, "as quick": 1_000, "a second more": 1_001 });
+  history.noteTimes("long.test.ts", { slow: 10_000, quick: 900, "as quick": 1_000, "a second more": 1_001 });
   history.noteTimes("short.test.ts", { one: 700 });
   const quick = { file: "long.test.ts", names: ["quick", "as quick"] };
   const all = [{ file: "short.test.ts" }, { file: "long.test.ts" }];
@@ -37,6 +37,12 @@ test("then short files before long ones, of which quick tests begin, and first t
   expect(later.partsFor(mutant)).toEqual([{ file: "long.test.ts", names: ["slow"] }, quick, ...all]);
   expect(later.partsFor({ ...mutant, name: "another" })).toEqual([quick, ...all]);
   expect(later.partsFor({ ...mutant, tests: ["short.test.ts"] })).toEqual([{ file: "short.test.ts" }]);
+});
+
+test("of a file that takes minutes a sixteenth is quick", () => {
+  const history = new History(join(folder, "other.json"));
+  history.noteTimes("long.test.ts", { slow: 60_000, quick: 2_900, "a second more": 1_001 });
+  expect(history.partsFor(mutant)[0]).toEqual({ file: "long.test.ts", names: ["a second more", "quick"] });
 });
 
 test("a file that is no record is as none", () => {
