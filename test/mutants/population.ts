@@ -130,8 +130,12 @@ export const populationMutants: readonly Mutant[] = [
   ...changed(
     "train/hyperparameter.ts",
     [training],
+    [["training gives no hyperparameter", "tensors[name] ?? constant", "constant"]],
+  ),
+  ...changed(
+    "train/hyperparameter.ts",
+    ["test/train/layers/dropout.test.ts"],
     [
-      ["training gives no hyperparameter", "tensors[name] ?? constant", "constant"],
       [
         "hyperparameters outside of training are 0",
         "if (current === undefined) return rate.value",

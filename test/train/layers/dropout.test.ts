@@ -18,6 +18,7 @@ import {
   variationalDropout,
   zoneout,
 } from "../../../entries/layers.ts";
+import { hyperparameter } from "../../../entries/population.ts";
 import {
   add,
   cast,
@@ -54,6 +55,13 @@ const counter = cell("counter", { state: () => ({ n: [64] }) }, ({ n }) => {
 });
 
 describe("dropout", () => {
+  test("with a hyperparameter, outside of training, has the rate that it is given", () => {
+    for (const layer of [dropout, variationalDropout])
+      expect(numbersOf(() => layer(ones([4, 50]), hyperparameter("rate", 0.25), random(7)))).toEqual(
+        numbersOf(() => layer(ones([4, 50]), 0.25, random(7))),
+      );
+  });
+
   test("preserves the expectation by scaling the other elements", () => {
     for (const rate of [0.1, 0.5, 0.9]) {
       const [values = []] = numbersOf(() => dropout(ones([5_000]), rate, random(7)));
