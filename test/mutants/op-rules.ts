@@ -330,12 +330,12 @@ export const opRuleMutants: readonly Mutant[] = [
   ),
   ...changed(
     "compiler/ops/reductions.ts",
-    ["test/gpu/non-finite.test.ts"],
+    [ofComposed],
     [
       [
         "a running sum multiplies by 0",
         "where(not(isLeftOut), elements, 0)",
-        'mul(cast(not(isLeftOut), "f32"), elements)',
+        "mul(where(not(isLeftOut), ones(wide), 0), elements)",
       ],
     ],
   ),

@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import {
   clip,
+  cumsum,
   einsum,
   fill,
   grad,
@@ -67,6 +68,14 @@ describe("at the edges", () => {
     const trace = () =>
       traceGraph("t", [{ name: "x", dtype: "f32", shape: ["T"] }], ([x]) => [sort(x as Float).values]);
     expect(trace).toThrow(/sort.*: axis -1 has no known size; sort along one that has/);
+  });
+
+  test("elements after a position of a running sum do not count, even if they are infinite", () => {
+    const sums = (values: readonly number[], reverse: boolean) => [
+      ...evaluate((x: Float) => cumsum(x, -1, { reverse }), [f32(values)]).data,
+    ];
+    expect(sums([1, 2, infinity, 4], false)).toEqual([1, 3, infinity, infinity]);
+    expect(sums([1, infinity, 2, 4], true)).toEqual([infinity, infinity, 6, 4]);
   });
 
   test("sign keeps 0, -0 and NaN", () => {
