@@ -70,8 +70,9 @@ async function runWithout(lane, part) {
   if (part.names === undefined) history.noteTimes(part.file, times);
 }
 
-/** Errors of code that no type checker lets pass: such a mutant is no mistake that anyone could make. */
-const kindsOfNonsense = ["ReferenceError", "SyntaxError"];
+/** Whether code does not run at all, which no type checker lets pass: such a mutant is no mistake that anyone could make. */
+const isNonsense = ({ kind, message }) =>
+  kind === "ReferenceError" || kind === "SyntaxError" || message.startsWith("Transform failed");
 
 /** What the first test says that fails with this mutant, as `{ outcome, message }`. */
 async function outcomeOf(lane, mutant) {
@@ -79,11 +80,11 @@ async function outcomeOf(lane, mutant) {
   for (const part of history.partsFor(mutant)) {
     const { failure } = await lane.run(mutant, part);
     if (failure === undefined) continue;
-    const { test, kind, message } = failure;
+    const { test, message } = failure;
     const alone = test !== undefined && history.isLong(part.file);
     await checkWithout(lane, alone ? { file: part.file, names: [test] } : { file: part.file });
     history.noteCatch(mutant, part.file, test);
-    const outcome = kindsOfNonsense.includes(kind) ? "NONSENSE" : "caught";
+    const outcome = isNonsense(failure) ? "NONSENSE" : "caught";
     return { outcome, message: `${part.file}: ${firstLine(message)}` };
   }
   return { outcome: "SURVIVED" };

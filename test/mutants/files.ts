@@ -19,7 +19,7 @@ export const fileMutants: readonly Mutant[] = [
       [
         "tensors are read that nothing asks for",
         "    define({\n      get: () => {",
-        "    readTensor(entry, data, name);\n    define({\n      get: () => {",
+        "    read();\n    define({\n      get: () => {",
       ],
       ["what is not replaced is rounded", "tensor === undefined || isSame(", "tensor !== undefined && isSame("],
     ],

@@ -125,7 +125,7 @@ export const passMutants: readonly Mutant[] = [
       ],
       ["a loop needs all that it is given", "if (live.ids.has(input)) ids", "ids"],
       ["of a loop every result is read", "read.get(id) ?? new Set()", "new Set(body.outputs.keys())"],
-      ["a loop needs nothing outside", "ids.add(at(node.operands, place));", ""],
+      ["a loop needs nothing outside", "if (live.ids.has(input)) ids.add", "if (live.ids.size < 0) ids.add"],
     ],
   ),
   ...changed(

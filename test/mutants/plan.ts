@@ -403,7 +403,7 @@ export const planMutants: readonly Mutant[] = [
       ["branches by sizes that there are not", "if (unknown !== undefined) fail", 'if (unknown === "") fail'],
       ["sizes without a branch", "bounds.at(-1) !== Number.POSITIVE_INFINITY", "bounds.length < 0"],
       ["branches behind those that take all", "i > 0 && bound <= (bounds[i - 1] ?? 0)", "i < 0"],
-      ["branches are not looked at", "for (const inner of steps) walk(inner, nesting);", ""],
+      ["branches are not looked at", "for (const inner of steps) walk", "for (const inner of steps.slice(0, 0)) walk"],
       ["workgroups are counted outside of slabs", 'if (spec?.role !== "slab")', "if (spec === null)"],
       ["workgroups are counted in any type", 'spec?.element !== "u32"', "spec === null"],
       [

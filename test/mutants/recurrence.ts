@@ -101,7 +101,7 @@ export const recurrenceMutants: readonly Mutant[] = [
       [
         "a score includes the step itself",
         "return reverse ? less(t, s) : less(s, t);",
-        "return reverse ? less(t, s) : not(less(t, s));",
+        "return reverse ? less(t, s) : less(s, add(t, 1));",
       ],
       [
         "the memory does not fade over a chunk",
@@ -273,7 +273,7 @@ export const recurrenceMutants: readonly Mutant[] = [
       ["maxima are sums of shifts", 'either(node.op === "max" ? max : min)', "either(add)"],
       ["what a choice leaves out stays", "where(condition, x ?? absent, y ?? absent)", "x ?? y"],
       ["a choice is always the carry", "where(chosen, added.get(id) ?? absent, absent)", "added.get(id) ?? absent"],
-      ["a choice is never free", "rest: where(any, absent, sum.rest", "rest: where(any, absent, undefined && sum.rest"],
+      ["a choice is never free", "rest: where(any, absent, sum.rest", "rest: where(any, absent, undefined"],
       ["offsets are not scaled", "rest: term.rest && f(term.rest) };", "rest: term.rest };"],
     ],
   ),

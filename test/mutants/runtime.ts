@@ -47,7 +47,7 @@ export const runtimeMutants: readonly Mutant[] = [
     ["test/hosts/vulkan.test.ts"],
     [
       ["lavapipe of any machine", "known.includes(basename(manifest))", 'manifest.includes("lvp_icd")'],
-      ["in Bun libraries are loaded as in Node", "if (host === undefined) process", "process"],
+      ["in Bun libraries are loaded as in Node", "if (host === undefined) process", "if (Array) process"],
     ],
   ),
   ...changed(
