@@ -32,12 +32,13 @@ const asGpu = (name: string, neighbours: number, chunkSteps: number): Executor =
 const seed = Number(process.env.CELLGRAD_SEED ?? 1991);
 const cells = Number(process.env.CELLGRAD_CELLS ?? 8);
 
-test("a few random cells", () => check(Math.ceil(cells / 4), seed + 1));
-test("random cells", long, () => check(cells, seed));
+test("a few random cells", () => check(Math.ceil(cells / 4), 0));
+test("random cells", long, () => check(cells, 2));
 
-async function check(numRuns: number, seed: number) {
+/** Some of their loops must have weights that stay: more than a number. */
+async function check(numRuns: number, least: number) {
   resident = 0;
   const executors = [asGpu("weights stay, subgroups of 4", 4, 2), asGpu("weights stay, through memory", 1, 100)];
   for (const plan of fc.sample(cellPlans, { seed, numRuns })) await checkRandomCell(buildCell(plan), executors);
-  expect(resident).toBeGreaterThan(0);
+  expect(resident).toBeGreaterThan(least);
 }
