@@ -223,7 +223,7 @@ test("a switch goes on with other devices, shows how fast each is, and refuses o
   await page.close();
 });
 
-test("a lost device is told, and training goes on from the weights that were kept", async () => {
+test("a lost device is told, and training goes on from the weights that were kept", long, async () => {
   const { page } = await openPlayground(browser, site);
   await press(page, "Train");
   await untilStep(page, 5);
@@ -270,7 +270,7 @@ test(
   },
 );
 
-test("the gradient check tells a right cell from one whose gradient is stopped", async () => {
+test("the gradient check tells a right cell from one whose gradient is stopped", long, async () => {
   const { page } = await openPlayground(browser, site);
   await page.locator(".diagram").waitFor();
   await page.getByRole("tab", { name: "Gradient check" }).click();

@@ -11,6 +11,7 @@ import { planProgram } from "../../compiler/plan-program.ts";
 import { rendered } from "../../compiler/render.ts";
 import * as cg from "../../index.ts";
 import { farthest, inputsOf, named } from "../kernels/inputs.ts";
+import { long } from "../support/some-of.ts";
 
 type Float = cg.Tensor<"f32">;
 
@@ -81,7 +82,7 @@ test("rows of a workgroup, which are fewer without neighbours", () => {
   }
 });
 
-test("rows of a workgroup by those of the batch", () => {
+test("rows of a workgroup by those of the batch", long, () => {
   expect(runAll(passBy, 4096).schedules).toEqual(["persistent", "persistent"]);
 });
 

@@ -25,7 +25,7 @@ import type { Tensor } from "../../compiler/trace/tensor.ts";
 import { kernelText } from "../../shaders/kernel.ts";
 import { farthest, inputsOf, named } from "../kernels/inputs.ts";
 import { ProgramRunner } from "../support/programs.ts";
-import { someOf } from "../support/some-of.ts";
+import { long, someOf } from "../support/some-of.ts";
 
 const runner = await ProgramRunner.open();
 afterAll(() => runner.destroy());
@@ -213,7 +213,7 @@ describe("a depth that workgroups share", () => {
   });
 });
 
-test("a depth that is one chunk is added up in parts, where they are stored", () => {
+test("a depth that is one chunk is added up in parts, where they are stored", long, () => {
   const [shape] = shapesFor(1, { ...gpu, laneRegisters: 192 });
   if (shape === undefined) throw new Error("there is no shape");
   const oneChunk: Form = {

@@ -48,7 +48,7 @@ const numbered = graphs.map((graph, i) => {
 
 // One run on the device takes as long as evaluating all ways.
 test.each(numbered)("%s, in one of its ways", (_, graph, i, one) =>
-  compare(graph, [one], i % 8 === 0 ? one : undefined),
+  compare(graph, [one], i % 12 === 0 ? one : undefined),
 );
 
 test.each(numbered)("%s", long, async (name, graph, i, one) => {
