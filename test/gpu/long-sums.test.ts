@@ -116,7 +116,7 @@ test("sums along one axis and two, with known and symbolic numbers of terms", as
   }
 });
 
-// The forms of a software adapter are those of a GPU with other sizes.
+// A software adapter is the device of most other tests.
 describe.each(targets)("for a target %s", (target) => {
   test("products of a long depth, in tiles and in workgroup memory", target === "gpu" ? {} : long, async () => {
     for (const [rows, depth] of [
