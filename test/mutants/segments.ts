@@ -50,17 +50,6 @@ export const segmentMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "train/graphs-on-demand.ts",
-    [onSegments],
-    [
-      [
-        "evaluations of one length serve another",
-        "return foundOrMade(byLength, segments?.length, () => {",
-        "return foundOrMade(byLength, 0, () => {",
-      ],
-    ],
-  ),
-  ...changed(
     "compiler/plan/scan/stepwise.ts",
     ["test/gpu/loops.test.ts", "test/kernel/evaluate-programs.test.ts", onSegments],
     [
