@@ -14,7 +14,7 @@ import { languageModel } from "../../entries/networks.ts";
 import { type CellDefinition, createTrainer, interpret, ndarray, sgd, trainingStep } from "../../index.ts";
 import { gradientStep } from "../../train/training-step.ts";
 import { farthest, inputsOf, named } from "../kernels/inputs.ts";
-import { someOf } from "../support/some-of.ts";
+import { long, someOf } from "../support/some-of.ts";
 import { openWebgpu } from "../support/webgpu.ts";
 
 const networkOf = (cell: CellDefinition, units: number) =>
@@ -72,7 +72,7 @@ describe.each(devices)("on %s", (_, device) => {
   );
 });
 
-test("the gradient of an mLSTM over 1,000 steps is the interpreter's", async () => {
+test("the gradient of an mLSTM over 1,000 steps is the interpreter's", long, async () => {
   const [, device] = devices[1] ?? [];
   const network = networkOf(mlstm() as CellDefinition, 8);
   const exact = gradientStep(network).graph;

@@ -220,7 +220,7 @@ describe("memory", () => {
     }
     const logits = 4 * 4096 * 50_000;
 
-    test("needs an eighth of its logits and their gradient: these are computed in chunks of rows", () => {
+    test("needs an eighth of its logits and their gradient: these are computed in chunks of rows", long, () => {
       expect(othersOf(trainingStep(large(), update))).toBeLessThan((2 * logits) / 8);
       const planner = { kind: "gpu", lower, limits: { bytes: Number.POSITIVE_INFINITY, bufferBytes } } as const;
       expect(
