@@ -36,6 +36,8 @@ interface IndexCheck {
   readonly mask: NodeId | undefined;
   /** Names of the inputs from which the index is computed. */
   readonly names: readonly string[];
+  /** All inputs that the index and its mask are computed from. */
+  readonly inputs: readonly NodeId[];
   readonly what: string;
   readonly to: Dim;
   readonly below: number;
@@ -58,7 +60,9 @@ export function indexChecks(graph: Graph, names: readonly string[], ranges: read
       return op === "input" ? given.has(id) : op !== "scan";
     });
     const sources = [...ancestorsOf(graph, [check.index])].filter((id) => given.has(id));
-    return isKnown && sources.length > 0 ? [{ ...check, names: sources.map((id) => inputName(graph, id)) }] : [];
+    if (!isKnown || sources.length === 0) return [];
+    const inputs = needed.filter((id) => nodeAt(graph, id).op === "input");
+    return [{ ...check, names: sources.map((id) => inputName(graph, id)), inputs }];
   });
   return { graph, checks };
 }
@@ -101,10 +105,7 @@ export function checkIndices({ graph, checks }: IndexChecks, inputs: Arrays): vo
     else if (!("read" in array)) return;
   }
   const numbers = new Map(known);
-  const isKnown = ({ index, mask }: IndexCheck) =>
-    [...ancestorsOf(graph, mask === undefined ? [index] : [index, mask])].every(
-      (id) => nodeAt(graph, id).op !== "input" || numbers.has(id),
-    );
+  const isKnown = (check: IndexCheck) => check.inputs.every((id) => numbers.has(id));
   const fold = new Fold<NdArray>(
     graph,
     {

@@ -235,6 +235,7 @@ export function bindShape(shape: Shape, actual: readonly number[], sizes: Record
     }
   }
   for (const [axis, dim] of shape.entries()) {
+    if (typeof dim === "string" && isSymbol(dim)) continue;
     const size = actual[axis] ?? 0;
     const unknown = typeof dim === "string" && symbolsOf(dim).some((symbol) => sizes[symbol] === undefined);
     if (!unknown && evaluateDim(dim, sizes) !== size) {
