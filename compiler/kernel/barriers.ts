@@ -133,15 +133,22 @@ class Placement {
   }
 }
 
-/** The loads in expressions and their operands. */
+/** The slots that expressions and their operands load from, each once. */
 function accessesOfExpressions(expressions: readonly Expr[]): Access[] {
   const seen = new Set<Expr>();
   const found: Access[] = [];
+  const slots = new Map<LocalArray, Set<Expr | undefined>>();
+  const note = (array: LocalArray, slot: Expr | undefined): void => {
+    const known = slots.get(array) ?? new Set();
+    slots.set(array, known);
+    if (known.has(slot)) return;
+    known.add(slot);
+    found.push({ array, slot, writes: false });
+  };
   const visit = (expr: Expr): void => {
     if (seen.has(expr)) return;
     seen.add(expr);
-    if (expr.kind === "load" && expr.array.space === "shared")
-      found.push({ array: expr.array, slot: expr.operands[1], writes: false });
+    if (expr.kind === "load" && expr.array.space === "shared") note(expr.array, expr.operands[1]);
     for (const operand of operandsOf(expr)) visit(operand);
   };
   for (const expr of expressions) visit(expr);

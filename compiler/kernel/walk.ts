@@ -46,8 +46,17 @@ export function expressionsOf(statement: Statement): readonly Expr[] {
   }
 }
 
-/** Every expression that statements evaluate, each once, operands before their users. */
-export function expressionsIn(body: readonly Statement[], seen: Set<Expr> = new Set()): Expr[] {
+/** The expressions of bodies that were walked before: a finished part is asked for them several times. */
+const walked = new WeakMap<readonly Statement[], readonly Expr[]>();
+
+/** Every expression that statements evaluate, each once, operands before their users. The statements are final. */
+export function expressionsIn(body: readonly Statement[]): readonly Expr[] {
+  const found = walked.get(body) ?? expressionsWithin(body, new Set());
+  walked.set(body, found);
+  return found;
+}
+
+function expressionsWithin(body: readonly Statement[], seen: Set<Expr>): Expr[] {
   const found: Expr[] = [];
   for (const statement of statementsIn(body)) for (const expr of expressionsOf(statement)) within(expr, seen, found);
   return found;
@@ -106,7 +115,7 @@ export function functionsOf(parts: readonly Part[]): KernelFunction[] {
   const visit = (callee: KernelFunction): void => {
     if (found.has(callee.name)) return;
     const seen = new Set<Expr>();
-    for (const expr of expressionsIn(callee.body, seen)) if (expr.kind === "call") visit(expr.function);
+    for (const expr of expressionsWithin(callee.body, seen)) if (expr.kind === "call") visit(expr.function);
     for (const expr of within(callee.result, seen)) if (expr.kind === "call") visit(expr.function);
     found.set(callee.name, callee);
   };

@@ -113,17 +113,15 @@ export function lowerStages(lowering: Lowering, stages: readonly Stage[], hooks:
     },
   });
   if (dim === undefined) return branch(anySize, 0, [anySize]).steps();
-  const plansAt = (size: Sizes) =>
+  const sizes = sizesOf(dim);
+  const plans = sizes.map((size) =>
     JSON.stringify([
       [...choosePlans(withSize(size), stages).values()],
       arrivals.map((arrival) => isFor(arrival, size)),
-    ]);
-  const sizes = sizesOf(dim);
+    ]),
+  );
   // Of sizes with equal plans, the largest stands for all.
-  const kept = sizes.filter((size, i) => {
-    const next = sizes[i + 1];
-    return next === undefined || plansAt(next) !== plansAt(size);
-  });
+  const kept = sizes.filter((_, i) => plans[i + 1] !== plans[i]);
   return kept.length === 1 ? branch(at(kept, 0), 0, kept).steps() : chooseSteps(lowering, dim, kept.map(branch));
 }
 
@@ -152,13 +150,18 @@ function choosePlans(lowering: Lowering, stages: readonly Stage[]): ReadonlyMap<
   const { region, tiles } = lowering;
   const all = stages
     .filter((stage) => isInBlocks(lowering, stage))
-    .map((stage) => ({ stage, candidates: plansOf({ region, stage, tiles }) }));
-  const keys = new Set(all.flatMap(({ candidates }) => candidates.map(({ plan }) => shapeKey(plan))));
-  const choices = [undefined, ...keys].map((key) => {
-    const plans = all.map(({ stage, candidates }) => {
-      const some = candidates.filter(({ plan }) => shapeKey(plan) === key);
-      return { stage, ...cheapest(some.length > 0 ? some : candidates) };
+    .map((stage) => {
+      const candidates = plansOf({ region, stage, tiles });
+      const keys = new Set(candidates.map(({ plan }) => shapeKey(plan)));
+      const cheapestOf = (key: string) => cheapest(candidates.filter(({ plan }) => shapeKey(plan) === key));
+      return { stage, best: cheapest(candidates), byKey: new Map([...keys].map((key) => [key, cheapestOf(key)])) };
     });
+  const keys = new Set(all.flatMap(({ byKey }) => [...byKey.keys()]));
+  const choices = [undefined, ...keys].map((key) => {
+    const plans = all.map(({ stage, best, byKey }) => ({
+      stage,
+      ...((key === undefined ? undefined : byKey.get(key)) ?? best),
+    }));
     const kernels = new Set(plans.map(({ plan }) => shapeKey(plan))).size;
     return { plans, cycles: plans.reduce((sum, { cycles }) => sum + cycles, kernels * dispatchCycles) };
   });
