@@ -292,7 +292,7 @@ export const kernelIrMutants: readonly Mutant[] = [
       ],
       [
         "functions in a function's statements are left out",
-        'for (const expr of expressionsIn(callee.body, seen)) if (expr.kind === "call") visit(expr.function);',
+        'for (const expr of expressionsWithin(callee.body, seen)) if (expr.kind === "call") visit(expr.function);',
         "",
       ],
       [

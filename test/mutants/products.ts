@@ -215,11 +215,7 @@ export const productMutants: readonly Mutant[] = [
         'return Object.values(shape).join(" ");',
         'return shape === undefined ? "" : "one";',
       ],
-      [
-        "one kernel serves all sizes",
-        "return next === undefined || plansAt(next) !== plansAt(size);",
-        "return next === undefined;",
-      ],
+      ["one kernel serves all sizes", "plans[i + 1] !== plans[i]", "plans[i + 1] === undefined"],
     ],
   ),
   ...changed(
