@@ -1,5 +1,6 @@
 /** @file The entrants: processes of each contender in all its settings, of which the best counts. */
 import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { Case } from "./cases.ts";
@@ -28,10 +29,24 @@ export interface Python {
   readonly noTorch?: string;
   readonly jax?: Library;
   readonly noJax?: string;
+  /** Variables with which its BLAS takes the kernels for this CPU. */
+  readonly env: Env;
 }
 
+type Env = Readonly<Record<string, string | undefined>>;
+
 /** With these variables set, OpenBLAS would use kernels for an old CPU. */
-const unpinned = { OPENBLAS_CORETYPE: undefined, OPENBLAS_L2_SIZE: undefined };
+const unpinned: Env = { OPENBLAS_CORETYPE: undefined, OPENBLAS_L2_SIZE: undefined };
+
+/**
+ * OpenBLAS takes kernels of 2004 for a CPU that is newer than itself. The best of its other kernels that this CPU can run;
+ * undefined if there are none.
+ */
+function coreType(): string | undefined {
+  if (process.platform !== "linux") return undefined;
+  const flags = readFileSync("/proc/cpuinfo", "utf8");
+  return /\bavx512vl\b/.test(flags) ? "SkylakeX" : /\bavx2\b/.test(flags) ? "Haswell" : undefined;
+}
 const threadsEnv = (threads: number) =>
   Object.fromEntries(["OMP", "OPENBLAS", "MKL"].map((name) => [`${name}_NUM_THREADS`, String(threads)]));
 
@@ -46,7 +61,11 @@ export interface Places {
 export async function findPythons(files: readonly string[], { peers }: Places): Promise<Python[]> {
   const found: Python[] = [];
   for (const file of files) {
-    const python = await probe(file, peers);
+    const first = await probe(file, peers, unpinned);
+    const better = first?.torch?.blas.includes("kernels Prescott") ? coreType() : undefined;
+    const newer =
+      better === undefined ? undefined : await probe(file, peers, { ...unpinned, OPENBLAS_CORETYPE: better });
+    const python = newer ?? first;
     if (python !== undefined && !found.some((one) => isSame(one, python))) found.push(python);
   }
   return found;
@@ -54,11 +73,11 @@ export async function findPythons(files: readonly string[], { peers }: Places): 
 
 const isSame = ({ file: _, ...a }: Python, { file: __, ...b }: Python) => JSON.stringify(a) === JSON.stringify(b);
 
-async function probe(file: string, peers: string): Promise<Python | undefined> {
-  const env = Object.fromEntries(Object.entries({ ...process.env, ...unpinned }).filter(([, value]) => value));
+async function probe(file: string, peers: string, variables: Env): Promise<Python | undefined> {
+  const env = Object.fromEntries(Object.entries({ ...process.env, ...variables }).filter(([, value]) => value));
   try {
     const { stdout } = await promisify(execFile)(file, [peers, "probe"], { env, timeout: 120_000 });
-    return { file, ...(JSON.parse(stdout) as Omit<Python, "file">) };
+    return { file, env: variables, ...(JSON.parse(stdout) as Omit<Python, "file" | "env">) };
   } catch {
     return undefined;
   }
@@ -93,7 +112,7 @@ function torchEntrants({ cell }: Case, folder: string, pythons: readonly Python[
   }
   const models = ["loop", ...(cell === "lstm" ? ["module"] : []), ...(cell === "min-gru" ? ["doubling"] : [])];
   const settings = [1, 2].flatMap((threads) => [false, true].map((flush) => ({ threads, flush })));
-  return able.flatMap(({ file, torch }) =>
+  return able.flatMap(({ file, torch, env }) =>
     models.flatMap((model) =>
       settings.map(({ threads, flush }): Entrant => {
         const name = `PyTorch ${torch?.version} ${titles[model]}`;
@@ -103,7 +122,7 @@ function torchEntrants({ cell }: Case, folder: string, pythons: readonly Python[
           return { group, name, setting, command };
         }
         const args = [peers, "torch", model, folder, ...(flush ? ["--flush"] : [])];
-        return { group, name, setting, command: { file, args, env: { ...unpinned, ...threadsEnv(threads) } } };
+        return { group, name, setting, command: { file, args, env: { ...env, ...threadsEnv(threads) } } };
       }),
     ),
   );
