@@ -213,6 +213,18 @@ describe("a depth that workgroups share", () => {
   });
 });
 
+test("products share a kernel, with blocks of one shape, unless their own are so much better", () => {
+  const shapes = [
+    [256, 256],
+    [256, 256],
+    [16, 16],
+    [16, 4096],
+  ];
+  const graph = graphOf(shapes, ([a, b, c, d]) => [dot(a as Float, b as Float), dot(c as Float, d as Float)]);
+  const { kernels } = planProgram(graph, { ...gpu, registers: many });
+  expect(kernels.map(({ code }) => code.parts.length)).toEqual([2]);
+});
+
 test("a depth that is one chunk is added up in parts, where they are stored", long, () => {
   const [shape] = shapesFor(1, { ...gpu, laneRegisters: 192 });
   if (shape === undefined) throw new Error("there is no shape");
