@@ -289,7 +289,7 @@ export const planMutants: readonly Mutant[] = [
   ),
   ...changed(
     "compiler/plan/scan/fit-rows.ts",
-    [onLoops],
+    ["test/gpu/order-of-sums.test.ts"],
     [
       [
         "more rows than fit in workgroup memory",
