@@ -47,6 +47,7 @@ function coreType(): string | undefined {
   const flags = readFileSync("/proc/cpuinfo", "utf8");
   return /\bavx512vl\b/.test(flags) ? "SkylakeX" : /\bavx2\b/.test(flags) ? "Haswell" : undefined;
 }
+
 const threadsEnv = (threads: number) =>
   Object.fromEntries(["OMP", "OPENBLAS", "MKL"].map((name) => [`${name}_NUM_THREADS`, String(threads)]));
 

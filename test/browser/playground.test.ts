@@ -223,7 +223,7 @@ test("a switch goes on with other devices, shows how fast each is, and refuses o
   await page.close();
 });
 
-test("a lost device is told, and training goes on from the weights that were kept", long, async () => {
+test("a lost device is reported, and training goes on from the kept weights", long, async () => {
   const { page } = await openPlayground(browser, site);
   await press(page, "Train");
   await untilStep(page, 5);

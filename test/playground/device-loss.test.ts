@@ -7,7 +7,7 @@ const settings = { units: 6, batch: 2, time: 8 };
 /** Some of it is freed in later tasks. */
 const settled = () => new Promise((resolve) => setTimeout(resolve, 50));
 
-test("a lost device is told of once, and runs go on from the weights that were kept", async () => {
+test("a lost device is reported once, and runs go on from the kept weights", async () => {
   const client = await clientWithText("auto");
   await client.ask({ type: "setRuns", runs: [runSpec("a", lstm, null, settings), runSpec("b", rnn, null, settings)] });
   // Weights are kept when the steps that were asked for are done.
