@@ -1,7 +1,7 @@
 /** @file Arrays that a trainer holds on a device, by the name of the input that reads them. */
 import type { Shape } from "../compiler/graph/dim.ts";
 import { InternalError } from "../compiler/graph/errors.ts";
-import { zeros } from "../compiler/graph/ndarray.ts";
+import { type NdArray, sizeOfNumbers, zeros } from "../compiler/graph/ndarray.ts";
 import type { Device, DeviceArray } from "../devices/device.ts";
 
 export type Held = Record<string, DeviceArray>;
@@ -12,6 +12,18 @@ export function heldOf(held: Held, name: string): DeviceArray {
   return array;
 }
 
+/** Most numbers that are kept for the next step. */
+const mostKept = 2 ** 16;
+let kept = new Float64Array(0);
+
+/** Zeros that a device copies. Every step of a task that carries no state needs some, and new ones take longer than the copy. */
+function copiedZeros(shape: readonly number[]): NdArray {
+  const size = sizeOfNumbers(shape);
+  if (size > mostKept) return zeros(shape);
+  if (kept.length < size) kept = new Float64Array(size);
+  return { dtype: "f32", shape, data: kept.subarray(0, size) };
+}
+
 /** Zeros [B, …] for every state, by the name of its input; of a population [models, B, …]. */
 export function zeroStates(
   device: Device,
@@ -20,10 +32,12 @@ export function zeroStates(
   models?: number | undefined,
 ): Held {
   const first = models === undefined ? [batch] : [models, batch];
+  // The interpreter keeps the array that it is given.
+  const make = device.kind === "interpreter" ? zeros : copiedZeros;
   return Object.fromEntries(
     Object.entries(shapes).map(([name, shape]) => [
       `state/${name}`,
-      device.upload(zeros([...first, ...shape.map(Number)])),
+      device.upload(make([...first, ...shape.map(Number)])),
     ]),
   );
 }

@@ -8,7 +8,7 @@ import { bindShape, type Dim, evaluateDim } from "../compiler/graph/dim.ts";
 import { at, InternalError, UserError } from "../compiler/graph/errors.ts";
 import { Fold } from "../compiler/graph/fold.ts";
 import { ancestorsOf, type Graph, inputName, type NodeId, nodeAt } from "../compiler/graph/graph.ts";
-import { holds, type NdArray } from "../compiler/graph/ndarray.ts";
+import { type NdArray, strangerTo } from "../compiler/graph/ndarray.ts";
 import { evaluateNode } from "../compiler/ops/interpret.ts";
 import { bodyInputs } from "../compiler/ops/scan.ts";
 import type { IndexRange } from "../compiler/trace/index-ranges.ts";
@@ -53,7 +53,12 @@ export function indexChecks(graph: Graph, names: readonly string[], ranges: read
   const looked = lookups(graph).map(([index, rows]) => {
     return { index, mask: undefined, what: "indices", to: rows, below: 1, except: undefined };
   });
-  const checks = [...declared, ...looked].flatMap((check): IndexCheck[] => {
+  // A lookup of indices that a function has declared is checked with them.
+  const isNew = (each: (typeof looked)[number]) =>
+    !declared.some(({ index, mask, to, below, except }) => {
+      return index === each.index && mask === undefined && to === each.to && below === 1 && except === undefined;
+    });
+  const checks = [...declared, ...looked.filter(isNew)].flatMap((check): IndexCheck[] => {
     const needed = [...ancestorsOf(graph, check.mask === undefined ? [check.index] : [check.index, check.mask])];
     const isKnown = needed.every((id) => {
       const { op } = nodeAt(graph, id);
@@ -134,8 +139,7 @@ export function checkIndices({ graph, checks }: IndexChecks, inputs: Arrays): vo
     throw new UserError(outOfRange(subject, Number(value), placeOf(position, found.shape, axes), range));
   }
   for (const [id, { dtype, data, shape }] of known) {
-    if (dtype === "f32") continue;
-    const position = data.findIndex((value) => !holds(dtype, value));
+    const position = strangerTo(dtype, data);
     if (position < 0) continue;
     const place = placeOf(position, shape, nodeAt(graph, id).aval.shape);
     throw new UserError(
@@ -155,7 +159,7 @@ export function strangerIn(
   let mask: NdArray | undefined;
   for (let i = 0; i < data.length; i++) {
     const value = data[i] ?? Number.NaN;
-    if (Number.isInteger(value) && value >= 0 && value <= to && value !== except) continue;
+    if (value >>> 0 === value && value <= to && value !== except) continue;
     // Most batches are valid, and then the mask need not be computed.
     mask ??= maskOf();
     if (mask === undefined || mask.data[Math.floor((i * mask.data.length) / data.length)] !== 0) return i;

@@ -31,8 +31,8 @@ export interface Surroundings {
   readonly uniform: (sum: readonly Dim[]) => Sum;
   /** The name of a function, for scalars or for vectors. */
   readonly functionOf: (callee: KernelFunction, isVector: boolean) => string;
-  /** Inlines a function, if that is better than a call. */
-  readonly inlined?: (callee: KernelFunction, values: readonly Value[]) => Value;
+  /** Inlines a function, if that is better than a call; otherwise it does nothing. */
+  readonly inlined: (callee: KernelFunction, values: readonly Value[]) => Value | undefined;
   /** Whether running sums use fused multiply-add. */
   readonly isFused: boolean;
 }
@@ -169,8 +169,8 @@ export class ExpressionWriter {
   #call({ function: callee, operands, type }: Call): Value {
     const values = operands.map((operand) => this.value(operand));
     const isVector = !values.every(isUniform);
-    const { inlined } = this.#surroundings;
-    if (inlined !== undefined && isVector === this.#isVector) return inlined(callee, values);
+    const inlined = isVector === this.#isVector ? this.#surroundings.inlined(callee, values) : undefined;
+    if (inlined !== undefined) return inlined;
     const name = this.#surroundings.functionOf(callee, isVector);
     const given = values.map((value, i) =>
       isVector ? vectorOf(this.w, value, at(operands, i).type) : scalarOf(this.w, value),

@@ -6,14 +6,14 @@
 import { type Dim, dimCoefficient } from "../compiler/graph/dim.ts";
 import { InternalError } from "../compiler/graph/errors.ts";
 import type { KernelArray, KernelCode, KernelFunction, Part, Variable } from "../compiler/kernel/ir.ts";
-import { statementsIn } from "../compiler/kernel/walk.ts";
+import { expressionsOfFunction, statementsIn } from "../compiler/kernel/walk.ts";
 import * as code from "./code.ts";
 import type { Surroundings } from "./expression.ts";
 import type { Local, WasmFunction } from "./instruction.ts";
 import { Memory, type Places } from "./memory.ts";
 import { StatementWriter } from "./statement.ts";
 import { type Atom, addSums, alignmentOf, atomSum, constantSum, mostAlignment, type Sum } from "./sum.ts";
-import { lanes, scalarOf, scalarType, vectorOf } from "./values.ts";
+import { lanes, scalarOf, scalarType, type Value, vectorOf } from "./values.ts";
 import { FunctionWriter } from "./writer.ts";
 
 const bytes = 4;
@@ -55,11 +55,18 @@ export class ModuleWriter {
       base: (array) => (array.space === "global" ? given.base(array.buffer) : scratch.place(array)),
       last: (array) => (array.space === "global" ? given.last(array.buffer) : scratch.last(array)),
     };
-    const surroundings = {
+    const functionOf = (callee: KernelFunction, isVector: boolean) => this.#functionOf(callee, isVector);
+    const functions: StatementWriter = new StatementWriter(
+      w,
+      ofFunctions(functionOf, () => functions),
+      { isVector: true, end },
+    );
+    const surroundings: Surroundings = {
       memory: new Memory(w, places),
       isFused: this.#isFused,
-      uniform: (sum: readonly Dim[]) => given.uniform(sum),
-      functionOf: (callee: KernelFunction, isVector: boolean) => this.#functionOf(callee, isVector),
+      uniform: (sum) => given.uniform(sum),
+      functionOf,
+      inlined: (callee, values) => (isShort(callee) ? inlined(functions, callee, values) : undefined),
     };
     const writer = new StatementWriter(w, surroundings, { isVector: true, end });
     const { counts, end: last } = kernel.steps;
@@ -88,26 +95,15 @@ export class ModuleWriter {
     const name = `${callee.name}${isVector ? "_4" : ""}`;
     if (this.#functions.has(name)) return name;
     const w = new FunctionWriter();
-    const surroundings: Surroundings = {
-      memory: undefined,
-      isFused: false,
-      uniform: () => {
-        throw new InternalError(`${callee.name} reads a size`);
+    const functionOf = (inner: KernelFunction, isOfVectors: boolean) => this.#functionOf(inner, isOfVectors);
+    const writer: StatementWriter = new StatementWriter(
+      w,
+      ofFunctions(functionOf, () => writer),
+      {
+        isVector,
+        end: "",
       },
-      functionOf: (inner, isOfVectors) => this.#functionOf(inner, isOfVectors),
-      // A call costs as much as a few instructions, and functions called by functions are short, so they are inlined.
-      inlined: (callee, values) => {
-        const inner = callee.exact ?? callee;
-        for (const [i, parameter] of inner.parameters.entries()) {
-          const value = values[i];
-          if (value === undefined) throw new InternalError(`a call of ${inner.name} has no ${parameter.name}`);
-          writer.expressions.define(parameter, writer.expressions.kept(value, parameter.name, parameter));
-        }
-        writer.statements(inner.body);
-        return writer.expressions.value(inner.result);
-      },
-    };
-    const writer = new StatementWriter(w, surroundings, { isVector, end: "" });
+    );
     const typeOf = ({ type }: { readonly type: Variable["type"] }) => (isVector ? "v128" : scalarType(type));
     const locals = callee.parameters.map((parameter): Local => ({ name: parameter.name, type: typeOf(parameter) }));
     for (const [i, parameter] of callee.parameters.entries()) {
@@ -123,6 +119,51 @@ export class ModuleWriter {
     this.#functions.set(name, w.finish({ name, isExported: false, parameters: locals, result: typeOf(callee) }));
     return name;
   }
+}
+
+/** Most expressions of a function that is inlined in kernels: tanh has 90, erf 125, and sin 247. */
+const fewExpressions = 150;
+
+/** The expressions of a function, and of all that it calls. */
+const lengths = new WeakMap<KernelFunction, number>();
+
+function lengthOf(callee: KernelFunction): number {
+  const known = lengths.get(callee);
+  if (known !== undefined) return known;
+  const expressions = expressionsOfFunction(callee.exact ?? callee);
+  const length = expressions.reduce((sum, each) => sum + (each.kind === "call" ? lengthOf(each.function) : 1), 0);
+  lengths.set(callee, length);
+  return length;
+}
+
+/** Whether a kernel is better off without calls of a function: they cost some instructions each, and all its registers. */
+function isShort(callee: KernelFunction): boolean {
+  return lengthOf(callee) <= fewExpressions;
+}
+
+/** What a math function can read and call; those that it calls are inlined by `writer`. Its sums are rounded as written. */
+function ofFunctions(functionOf: Surroundings["functionOf"], writer: () => StatementWriter): Surroundings {
+  return {
+    memory: undefined,
+    isFused: false,
+    uniform: () => {
+      throw new InternalError("a function reads a size");
+    },
+    functionOf,
+    inlined: (callee, values) => inlined(writer(), callee, values),
+  };
+}
+
+/** Writes the body of a function where it is called. */
+function inlined(writer: StatementWriter, callee: KernelFunction, values: readonly Value[]): Value {
+  const inner = callee.exact ?? callee;
+  for (const [i, parameter] of inner.parameters.entries()) {
+    const value = values[i];
+    if (value === undefined) throw new InternalError(`a call of ${inner.name} has no ${parameter.name}`);
+    writer.expressions.define(parameter, writer.expressions.kept(value, parameter.name, parameter));
+  }
+  writer.statements(inner.body);
+  return writer.expressions.value(inner.result);
 }
 
 function index(sum: Sum) {

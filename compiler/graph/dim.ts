@@ -180,6 +180,8 @@ export function dimFactors(dim: Dim): readonly string[] {
 
 export function evaluateDim(dim: Dim, sizes: DimSizes): number {
   if (typeof dim === "number") return dim;
+  const own = sizes[dim];
+  if (own !== undefined) return own;
   const { coefficient, symbols } = parse(dim);
   return symbols.reduce((product, symbol) => {
     const quotient = quotientOf(symbol);

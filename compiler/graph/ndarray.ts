@@ -23,8 +23,14 @@ export function sizeOfNumbers(shape: readonly number[]): number {
 export function holds(dtype: DType, value: number): boolean {
   if (dtype === "f32") return true;
   if (dtype === "bool") return value === 0 || value === 1;
-  const [low, high] = dtype === "i32" ? [-(2 ** 31), 2 ** 31] : [0, 2 ** 32];
-  return Number.isInteger(value) && value >= low && value < high;
+  return dtype === "i32" ? (value | 0) === value : value >>> 0 === value;
+}
+
+/** The position of the first number that the dtype cannot hold, or -1. A loop, since every batch is checked. */
+export function strangerTo(dtype: DType, data: ArrayLike<number>): number {
+  if (dtype === "f32") return -1;
+  for (let i = 0; i < data.length; i++) if (!holds(dtype, data[i] ?? Number.NaN)) return i;
+  return -1;
 }
 
 /**
@@ -55,7 +61,7 @@ export function ndarray(shape: readonly number[], data: ArrayLike<number>, dtype
     );
   }
   const numbers = Float64Array.from(data);
-  const wrong = dtype === "f32" ? -1 : numbers.findIndex((value) => !holds(dtype, value));
+  const wrong = strangerTo(dtype, numbers);
   if (wrong >= 0)
     throw new UserError(
       `ndarray: entry ${wrong} (counted from 0) is ${numbers[wrong]}; expected ${dtype === "bool" ? "0 or 1, for bool" : `whole numbers that fit into ${dtype}`}`,

@@ -109,14 +109,18 @@ function uniformsOf(parts: readonly Part[], expressions: readonly (readonly Expr
   return [...found.values()];
 }
 
+/** Every expression of a function, each once, operands before their users. */
+export function expressionsOfFunction({ body, result }: KernelFunction): Expr[] {
+  const seen = new Set<Expr>();
+  return [...expressionsWithin(body, seen), ...within(result, seen)];
+}
+
 /** The functions that parts call, directly or indirectly, callees first. */
 export function functionsOf(parts: readonly Part[]): KernelFunction[] {
   const found = new Map<string, KernelFunction>();
   const visit = (callee: KernelFunction): void => {
     if (found.has(callee.name)) return;
-    const seen = new Set<Expr>();
-    for (const expr of expressionsWithin(callee.body, seen)) if (expr.kind === "call") visit(expr.function);
-    for (const expr of within(callee.result, seen)) if (expr.kind === "call") visit(expr.function);
+    for (const expr of expressionsOfFunction(callee)) if (expr.kind === "call") visit(expr.function);
     found.set(callee.name, callee);
   };
   for (const { body } of parts) for (const expr of expressionsIn(body)) if (expr.kind === "call") visit(expr.function);

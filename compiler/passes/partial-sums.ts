@@ -1,7 +1,7 @@
 /**
  * @file Long sums to one number, such as the norm of a gradient, in two parts: sums of equal pieces, and their sum, which
  * is short enough that its readers compute it themselves. Otherwise a GPU would need a dispatch in which one workgroup
- * adds up what all the others have summed. A sum of sums is one long sum.
+ * adds up what all the others have summed, and on a CPU one thread would add up all terms. A sum of sums is one long sum.
  */
 import { sizeOf } from "../graph/dim.ts";
 import { at } from "../graph/errors.ts";

@@ -129,7 +129,7 @@ interface GraphPlan extends Staging {
 function planGraph(given: Graph, options: LowerOptions): GraphPlan {
   const tiles = tilesOf(options);
   const isGpu = tiles.target === "gpu";
-  const graph = isGpu ? partialSums(given) : given;
+  const graph = tiles.target === "software" ? given : partialSums(given);
   const donated = donations(graph, options.donate ?? {});
   // An input that is returned as its own donation stays where it is.
   const computed = graph.outputs.filter((id, i) => nodeAt(graph, id).op !== "input" || donated.get(i) !== id);

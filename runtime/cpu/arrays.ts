@@ -103,7 +103,7 @@ export function uploadCpuArray(context: CpuContext, value: NdArray): CpuArray {
   const label = `an array [${value.shape.join(", ")}]`;
   const block = context.take(words.byteLength, label);
   const plan = megabytes(words.byteLength);
-  const reply = context.write({ writes: [{ address: block.address, words }], end: endOf([block]) });
+  const reply = context.upload({ address: block.address, words, end: endOf([block]) });
   const outcome = context.done(reply, `upload ${label}`, label, plan).then(
     () => undefined,
     (error: Error) => error,

@@ -5,6 +5,7 @@ import { Waiting } from "../waiting.ts";
 import type { EngineThread } from "./engine-text.ts";
 import { type Block, Heap } from "./heap.ts";
 import {
+  announceRun,
   type CrashReply,
   type DoneReply,
   type EngineReply,
@@ -16,6 +17,8 @@ import {
   type Reply,
   type RunCommand,
   type UnloadCommand,
+  type Upload,
+  type Write,
   type WriteCommand,
 } from "./protocol.ts";
 import { canShare, ownThread, type ThreadHost, threadHost } from "./thread.ts";
@@ -58,6 +61,12 @@ interface Pending {
   readonly reject: (error: Error) => void;
 }
 
+/** An upload that was not sent yet. */
+interface Unsent extends Upload {
+  /** The reply to the command that it was sent with. */
+  readonly sent: (reply: Promise<Reply>) => void;
+}
+
 export class CpuContext {
   readonly name: string;
   readonly threads: number;
@@ -74,6 +83,8 @@ export class CpuContext {
   readonly #followers: EngineThread[] = [];
   readonly #control: SharedArrayBuffer | undefined;
   readonly #pending = new Map<number, Pending>();
+  /** Uploads of this turn of the event loop. A run takes them along, which saves their messages. */
+  #unsent: Unsent[] = [];
   /** Names of programs and their kernels, for error messages. */
   readonly #programs = new Map<number, { readonly name: string; readonly kernels: readonly string[] }>();
   #loss: DeviceLostError | undefined;
@@ -155,6 +166,7 @@ export class CpuContext {
     command: Pick<LoadCommand, "module" | "scratch" | "scratchStride" | "end">,
   ): Promise<number> {
     this.check();
+    this.#sendUploads();
     const id = this.#nextId++;
     this.#programs.set(id, { name, kernels: kernels.map((kernel) => kernel.name) });
     const message = {
@@ -182,19 +194,34 @@ export class CpuContext {
     this.#programs.delete(program);
   }
 
-  write(command: Omitted<WriteCommand>): Promise<Reply> {
-    return this.#request({ ...command, kind: "write", id: this.#nextId++ }, buffersOf(command.writes));
+  /** Writes to the memory, before any command that is given later. */
+  upload(upload: Upload): Promise<Reply> {
+    if (this.#unsent.length === 0) queueMicrotask(() => this.#sendUploads());
+    return new Promise((sent) => this.#unsent.push({ ...upload, sent }));
+  }
+
+  #sendUploads(): void {
+    for (const { address, words, end, sent } of this.#unsent.splice(0)) {
+      const command = { kind: "write", id: this.#nextId++, writes: [{ address, words }], end } as const;
+      sent(this.#request(command, [words.buffer]));
+    }
   }
 
   read(command: Omitted<ReadCommand>): Promise<Reply> {
+    this.#sendUploads();
     return this.#request({ ...command, kind: "read", id: this.#nextId++ });
   }
 
-  run(command: Omitted<RunCommand>): Promise<Reply> {
+  run(command: Omit<Omitted<RunCommand>, "uploads">): Promise<Reply> {
     const { patches, copies, writes, words } = command;
-    const transfer = [...buffersOf(writes), patches.buffer, copies.buffer];
+    const unsent = this.#unsent.splice(0);
+    const uploads = unsent.map(({ address, words, end }): Upload => ({ address, words, end }));
+    const transfer = [...buffersOf(uploads), ...buffersOf(writes), patches.buffer, copies.buffer];
     if (words !== undefined) transfer.push(words.buffer);
-    return this.#request({ ...command, kind: "run", id: this.#nextId++ }, transfer);
+    if (this.#control !== undefined && this.#loss === undefined) announceRun(this.#control);
+    const reply = this.#request({ ...command, uploads, kind: "run", id: this.#nextId++ }, transfer);
+    for (const { end, sent } of unsent) sent(reply.then((given) => ofUpload(given, end)));
+    return reply;
   }
 
   /** Awaits the reply to a command. Rejects with a DeviceMemoryError about `wanting` if memory was short. */
@@ -311,4 +338,10 @@ function startAll(start: () => EngineThread, count: number): EngineThread[] {
   return threads;
 }
 
-const buffersOf = (writes: WriteCommand["writes"]) => writes.map(({ words }) => words.buffer);
+/** The reply to a run as that to an upload that was sent with it, for which the memory must have `end` bytes. */
+function ofUpload(reply: Reply, end: number): Reply {
+  if (reply.kind !== "short" || reply.bytes < end) return reply;
+  return { kind: "done", id: reply.id, reads: [], milliseconds: undefined };
+}
+
+const buffersOf = (writes: readonly Write[]) => writes.map(({ words }) => words.buffer);

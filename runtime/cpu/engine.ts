@@ -38,8 +38,12 @@ export function cpuEngine(post: PostReply): (message: EngineMessage) => void {
   const pageBytes = 65536;
   const firstPages = 16;
   const fewestPages = 64;
-  /** Polls of a word before a thread goes to sleep: some microseconds. */
+  /**
+   * Polls of a word before a thread goes to sleep: some microseconds, and during a run a tenth of a millisecond, since to wake
+   * takes longer than most dispatches of a small model.
+   */
   const spins = 3000;
+  const spinsInRun = 100_000;
   // Words of the control block, each in its own cache line. protocol.ts repeats some of them.
   const claimWord = 0;
   const jobWord = 16;
@@ -52,7 +56,8 @@ export function cpuEngine(post: PostReply): (message: EngineMessage) => void {
   const pagesWord = 128;
   const quitWord = 144;
   const segmentRangesWord = 160;
-  const segmentsWord = 176;
+  const runsWord = 176;
+  const segmentsWord = 192;
   const wordsOfSegment = 16;
   // Words of a tape entry; see the grammar in protocol.ts.
   const opCopy = 1;
@@ -283,7 +288,7 @@ export function cpuEngine(post: PostReply): (message: EngineMessage) => void {
     for (let spin = 0; ; spin++) {
       const done = Atomics.load(shared, doneWord);
       if (done === ranges) return;
-      if (spin < spins) continue;
+      if (spin < spinsInRun) continue;
       if (Atomics.load(shared, quitWord) > 0) throw new Error("the device is gone");
       Atomics.store(shared, leaderSleepsWord, 1);
       Atomics.wait(shared, doneWord, done);
@@ -303,9 +308,10 @@ export function cpuEngine(post: PostReply): (message: EngineMessage) => void {
         Atomics.sub(shared, insideWord, 1);
         if (isUseful) continue;
       }
-      let spin = 0;
-      while (spin < spins && Atomics.load(shared, claimWord) === claim) spin++;
-      if (spin < spins) continue;
+      let left = spins;
+      if (Atomics.load(shared, runsWord) > 0) left = spinsInRun;
+      while (left > 0 && Atomics.load(shared, claimWord) === claim) left--;
+      if (left > 0) continue;
       Atomics.add(shared, sleepersWord, 1);
       Atomics.wait(shared, claimWord, claim);
       Atomics.sub(shared, sleepersWord, 1);
@@ -441,6 +447,7 @@ export function cpuEngine(post: PostReply): (message: EngineMessage) => void {
       programs.delete(command.program);
       return;
     }
+    if (command.kind === "run") for (const upload of command.uploads) if (reach(upload.end)) write([upload]);
     const isStale = command.kind === "run" && command.words === undefined && staleTapes.has(command.tape.address);
     if (isStale || !reach(command.end)) {
       if (command.kind === "load") announce();
@@ -470,6 +477,8 @@ export function cpuEngine(post: PostReply): (message: EngineMessage) => void {
           sliceEnd = performance.now() + slice;
         }
         await perform(command);
+        // The host has counted it before it was sent.
+        if (command.kind === "run" && control !== undefined) Atomics.sub(control, runsWord, 1);
       }
     } catch (error) {
       crash(error);

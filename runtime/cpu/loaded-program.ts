@@ -1,7 +1,7 @@
 /** @file A program on the CPU: its module in all threads, its slabs and tapes, and its runs, of one message each. */
 import type { DimSizes } from "../../compiler/graph/dim.ts";
 import { at, UserError } from "../../compiler/graph/errors.ts";
-import type { CpuProgram, Location, Size } from "../../compiler/plan/program.ts";
+import type { CpuProgram, Size } from "../../compiler/plan/program.ts";
 import { megabytes } from "../buffers.ts";
 import { DeviceMemoryError } from "../device-errors.ts";
 import { InputBuffers } from "../input-buffers.ts";
@@ -14,11 +14,21 @@ import { type Block, endOf } from "./heap.ts";
 import type { DoneReply, StridedRange, Write } from "./protocol.ts";
 import { Tape } from "./tape.ts";
 
-/** A tape and its memory. */
+/** The program at some sizes: its tape and the memory of the tape. */
 interface Bound {
   readonly sizes: DimSizes;
   readonly tape: Tape;
   readonly block: Block;
+  readonly outputs: readonly BoundOutput[];
+  /** What errors say about it: its sizes, and the memory that it plans. */
+  readonly task: string;
+  readonly plan: string;
+}
+
+interface BoundOutput {
+  readonly shape: readonly number[];
+  /** Where its value for each model is; the address is relative to the buffer. */
+  readonly range: StridedRange;
 }
 
 /** Where an output goes: a new block, a read by the host, or the donated input. */
@@ -81,25 +91,24 @@ export class LoadedCpuProgram {
     const { program } = this;
     this.#context.check();
     const { bound, blocks, writes, targets } = this.#prepare(inputs, true);
-    const { sizes } = bound;
     const done = this.#send(bound, blocks, writes, targets, false);
     const outcome: Outcome = done.then(
       () => undefined,
       (error: Error) => error,
     );
-    return program.outputs.map(({ dtype, shape }, i) => {
-      const numbers = shape.map((dim) => evaluateSize([dim], sizes));
+    return program.outputs.map(({ dtype }, i) => {
+      const { shape } = at(bound.outputs, i);
       const target = at(targets, i);
       if ("read" in target) {
         const bytes = done.then(({ reads }) => at(reads, target.read));
         bytes.catch(() => {});
-        return new CpuResult(bytes, dtype, numbers);
+        return new CpuResult(bytes, dtype, shape);
       }
-      if ("block" in target) return new CpuArray(this.#context, target.block, dtype, numbers, outcome);
+      if ("block" in target) return new CpuArray(this.#context, target.block, dtype, shape, outcome);
       const given = inputs[target.donated] as CpuArray;
       const block = given.block as Block;
       given.detach();
-      return new CpuArray(this.#context, block, dtype, numbers, outcome);
+      return new CpuArray(this.#context, block, dtype, shape, outcome);
     });
   }
 
@@ -141,19 +150,15 @@ export class LoadedCpuProgram {
     }
   }
 
-  #targets({ sizes, tape }: Bound): Target[] {
+  #targets({ outputs, task, plan }: Bound): Target[] {
     const taken: Block[] = [];
     let reads = 0;
     try {
-      return this.program.outputs.map(({ location, donated }, i): Target => {
+      return this.program.outputs.map(({ donated }, i): Target => {
         if (donated !== undefined) return { donated };
         if (this.#readback.has(i)) return { read: reads++ };
-        const { bytes, count } = this.#rangesOf(location, sizes);
-        const block = this.#context.take(
-          bytes * count,
-          `${taskAt(this.program, sizes)}: output ${i}`,
-          this.#planOf(tape),
-        );
+        const { bytes, count } = at(outputs, i).range;
+        const block = this.#context.take(bytes * count, `${task}: output ${i}`, plan);
         taken.push(block);
         return { block };
       });
@@ -171,18 +176,18 @@ export class LoadedCpuProgram {
     isTimed: boolean,
   ): Promise<DoneReply> {
     const { program } = this;
-    const { sizes, tape, block } = bound;
+    const { sizes, tape, block, task, plan } = bound;
     const copies: number[] = [];
     const reads: StridedRange[] = [];
     for (const [i, target] of targets.entries()) {
-      const { location } = at(program.outputs, i);
-      const { address, bytes, count, stride } = this.#rangesOf(location, sizes, blocks);
+      const { range } = at(bound.outputs, i);
+      const { bytes, count, stride } = range;
+      const address = range.address + (blocks[at(program.outputs, i).location.buffer]?.address ?? 0);
       if ("read" in target) reads.push({ address, bytes, count, stride });
       else if ("block" in target)
         for (let i = 0; i < count; i++) copies.push(address + i * stride, target.block.address + i * bytes, bytes);
     }
     const outputs = targets.map((target) => ("block" in target ? target.block : undefined));
-    const task = taskAt(program, sizes);
     const reply = this.#context.run({
       program: this.#number ?? -1,
       writes,
@@ -195,7 +200,7 @@ export class LoadedCpuProgram {
       end: endOf([...blocks, ...outputs, block, this.#scratch]),
     });
     try {
-      return await this.#context.done(reply, `run ${task}`, task, this.#planOf(tape));
+      return await this.#context.done(reply, `run ${task}`, task, plan);
     } catch (error) {
       if (error instanceof DeviceMemoryError && this.#bound.get(sizesKey(program, sizes)) === bound)
         this.#dropBuffers();
@@ -207,8 +212,9 @@ export class LoadedCpuProgram {
     const key = sizesKey(this.program, sizes);
     const known = this.#bound.get(key);
     const tape = known?.tape ?? new Tape(this.program, sizes, this.#context.shares);
-    const task = taskAt(this.program, sizes);
-    const take = (bytes: number) => this.#context.take(bytes, task, this.#planOf(tape));
+    const task = known?.task ?? taskAt(this.program, sizes);
+    const plan = known?.plan ?? megabytes(tape.bufferBytes.reduce((sum, bytes) => sum + bytes, 0));
+    const take = (bytes: number) => this.#context.take(bytes, task, plan);
     for (const [i, { role }] of this.program.buffers.entries()) {
       const bytes = at(tape.bufferBytes, i);
       const slab = this.#slabs.get(i);
@@ -217,7 +223,7 @@ export class LoadedCpuProgram {
       this.#slabs.delete(i);
       this.#slabs.set(i, take(bytes));
     }
-    const bound = known ?? { sizes, tape, block: take(tape.bytes) };
+    const bound = known ?? { sizes, tape, block: take(tape.bytes), outputs: this.#outputsAt(sizes), task, plan };
     // Most recently used last.
     this.#bound.delete(key);
     this.#bound.set(key, bound);
@@ -245,26 +251,16 @@ export class LoadedCpuProgram {
     this.#bound.clear();
   }
 
-  /** Where a value of each model is; without blocks, the address is relative to its buffer. */
-  #rangesOf(
-    { buffer, offset, size }: Location,
-    sizes: DimSizes,
-    blocks?: readonly (Block | undefined)[],
-  ): StridedRange {
-    const { bytes, stride = [] } = at(this.program.buffers, buffer);
-    const start = blocks?.[buffer]?.address ?? 0;
-    const bytesOf = (each: Size) => bytes * evaluateSize(each, sizes);
-    return {
-      address: start + bytesOf(offset),
-      bytes: bytesOf(size),
-      count: this.program.models ?? 1,
-      stride: bytesOf(stride),
-    };
-  }
-
-  /** Planned bytes of the program at the sizes of a tape. */
-  #planOf({ bufferBytes }: Tape): string {
-    return megabytes(bufferBytes.reduce((sum, bytes) => sum + bytes, 0));
+  #outputsAt(sizes: DimSizes): readonly BoundOutput[] {
+    const { outputs, buffers, models: count = 1 } = this.program;
+    return outputs.map(({ location: { buffer, offset, size }, shape }) => {
+      const { bytes, stride = [] } = at(buffers, buffer);
+      const bytesOf = (each: Size) => bytes * evaluateSize(each, sizes);
+      return {
+        shape: shape.map((dim) => evaluateSize([dim], sizes)),
+        range: { address: bytesOf(offset), bytes: bytesOf(size), count, stride: bytesOf(stride) },
+      };
+    });
   }
 }
 

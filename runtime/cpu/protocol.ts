@@ -91,10 +91,20 @@ export interface ReadCommand extends Command {
   readonly reads: readonly StridedRange[];
 }
 
-/** Executes, in this order: writes (including the tape), patches of the tape, the tape, copies, reads. */
+/** The write of an upload. */
+export interface Upload extends Write {
+  /** Size that the memory must have for it, in bytes. */
+  readonly end: number;
+}
+
+/**
+ * Executes, in this order: uploads, writes (including the tape), patches of the tape, the tape, copies, reads. If the memory
+ * is too short for the run, it has still written the uploads for which there is enough.
+ */
 export interface RunCommand extends Command {
   readonly kind: "run";
   readonly program: number;
+  readonly uploads: readonly Upload[];
   readonly writes: readonly Write[];
   readonly tape: Range;
   /** The whole tape, in its first run only. */
@@ -165,7 +175,14 @@ export type EngineReply = ReadyReply | CrashReply | Reply;
 export type PostReply = (reply: EngineReply, transfer: ArrayBuffer[]) => void;
 
 /** Control words that threads sleep on, and the one with which the host ends them. */
-const controlWords = { claim: 0, done: 48, quit: 144 } as const;
+const controlWords = { claim: 0, done: 48, quit: 144, runs: 176 } as const;
+
+/** Says that a run is on its way: sleeping followers wake while its message travels, and wait awake until it is done. */
+export function announceRun(control: SharedArrayBuffer): void {
+  const words = new Int32Array(control);
+  Atomics.add(words, controlWords.runs, 1);
+  Atomics.notify(words, controlWords.claim);
+}
 
 /** Wakes all sleeping threads so that they end: Deno cannot terminate a sleeping one. */
 export function quitThreads(control: SharedArrayBuffer): void {

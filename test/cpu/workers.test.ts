@@ -5,13 +5,17 @@ import { afterEach, expect, test } from "vitest";
 import { ndarray } from "../../compiler/graph/ndarray.ts";
 import { uploadCpuArray } from "../../runtime/cpu/arrays.ts";
 import { CpuContext } from "../../runtime/cpu/context.ts";
+import { LoadedCpuProgram } from "../../runtime/cpu/loaded-program.ts";
 import type { EngineMessage } from "../../runtime/cpu/protocol.ts";
-import { everyStep } from "./hand-made.ts";
+import { everyStep, expected } from "./hand-made.ts";
 
 /** The host's own Worker; imported bindings follow a replacement. */
 const { Worker } = threads;
 
 const contexts: CpuContext[] = [];
+
+const values = (count: number, start: number) =>
+  Array.from({ length: count }, (_, i) => Math.fround(Math.sin(start + i)));
 
 function replaceWorker(given: typeof Worker): void {
   threads.Worker = given;
@@ -85,29 +89,57 @@ test("a worker that never starts is retried once, then the caller's thread is us
   expect([started.length, context.name]).toEqual([2, "WebAssembly SIMD, the caller's thread"]);
 });
 
-test.each([
-  ["that the engine cannot instantiate", false, 2 ** 16, "the engine reports"],
-  ["without enough memory", true, 2 ** 33, "out of memory"],
-])("a program %s is unloaded from all workers", async (_, isShared, end, reason) => {
-  const sent: string[][] = [];
+/** Notes what the host sends to each worker, in the order in which they start. */
+function listening(): EngineMessage[][] {
+  const sent: EngineMessage[][] = [];
   replaceWorker(
     class extends Worker {
-      readonly #kinds: string[] = [];
+      readonly #messages: EngineMessage[] = [];
       constructor(...given: ConstructorParameters<typeof Worker>) {
         super(...given);
-        sent.push(this.#kinds);
+        sent.push(this.#messages);
       }
       override postMessage(message: EngineMessage, transfer?: readonly threads.Transferable[]): void {
-        this.#kinds.push(message.kind);
+        this.#messages.push(message);
         super.postMessage(message, transfer);
       }
     },
   );
+  return sent;
+}
+
+test("a run takes the uploads of its turn along, and followers are awake until it is done", async () => {
+  const sent = listening();
+  const context = await open();
+  const program = await LoadedCpuProgram.load(context, everyStep(context.memory));
+  const [N, x, y] = [64, values(64, 1), values(64, 2)];
+  const early = uploadCpuArray(context, ndarray([N], y));
+  await early.read();
+  const late = uploadCpuArray(context, ndarray([N], x));
+  const outputs = program.run({ x: late, y: early, time: ndarray([1], [0]) });
+  const [leader = [], follower = []] = sent;
+  expect(leader.map(({ kind }) => kind)).toEqual(["lead", "load", "write", "read", "run"]);
+  const first = follower[0];
+  if (first?.kind !== "follow") throw new Error("a follower's first message is not the expected one");
+  // The number of runs on their way.
+  const runs = () => Atomics.load(new Int32Array(first.control), 176);
+  expect(runs()).toBe(1);
+  expect([...((await outputs[0]?.read())?.data ?? [])]).toEqual(expected(x, y, 1).y);
+  expect(runs()).toBe(0);
+  expect([...(await late.read()).data]).toEqual(x);
+});
+
+test.each([
+  ["that the engine cannot instantiate", false, 2 ** 16, "the engine reports"],
+  ["without enough memory", true, 2 ** 33, "out of memory"],
+])("a program %s is unloaded from all workers", async (_, isShared, end, reason) => {
+  const sent = listening();
   const context = await open();
   const { name, kernels, module } = everyStep({ ...context.memory, isShared });
   const command = { module: await WebAssembly.compile(module), scratch: 64, scratchStride: 64, end };
   await expect(context.load(name, kernels, command)).rejects.toThrow(reason);
-  expect(sent).toEqual(["lead", "follow", "follow"].map((first) => [first, "load", "unload"]));
+  const kinds = sent.map((messages) => messages.map(({ kind }) => kind));
+  expect(kinds).toEqual(["lead", "follow", "follow"].map((first) => [first, "load", "unload"]));
   // The workers still work.
   const array = uploadCpuArray(context, ndarray([2], [1, 2]));
   expect([...(await array.read()).data]).toEqual([1, 2]);

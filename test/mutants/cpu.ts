@@ -9,7 +9,7 @@ const onFaults = "test/cpu/faults.test.ts";
 export const cpuMutants: readonly Mutant[] = [
   ...changed(
     "runtime/cpu/engine.ts",
-    [onRuns, onThreads],
+    [onRuns, onThreads, "test/cpu/workers.test.ts"],
     [
       [
         "the last workgroup of a part is left out",
@@ -32,6 +32,7 @@ export const cpuMutants: readonly Mutant[] = [
       ["what others do is not waited for", "if (done === ranges) return;", "return;"],
       ["followers learn of no program", "Atomics.add(control, postedWord, 1);", ""],
       ["addresses in a tape stay", "i < patches.length", "i < 0"],
+      ["a run never ends for followers", "Atomics.sub(control, runsWord, 1);", "Atomics.load(control, runsWord);"],
       ["copies after a run stay out", "i < copies.length", "i < 0"],
     ],
   ),
@@ -44,6 +45,11 @@ export const cpuMutants: readonly Mutant[] = [
       ["memory that is wanting is used", "|| !reach(command.end)) {", "|| (!reach(command.end) && isDead)) {"],
       ["a tape that was never written runs", "const isStale = ", "const isStale = isDead && "],
       ["a tape that is written anew stays stale", "staleTapes.delete(tape.address);", ""],
+      [
+        "a run without memory loses the uploads before it",
+        "if (reach(upload.end)) write",
+        "if (reach(command.end)) write",
+      ],
     ],
   ),
   ...changed(
@@ -105,12 +111,23 @@ export const cpuMutants: readonly Mutant[] = [
     [
       ["a thread that does not begin is not tried again", "const attempts = 2;", "const attempts = 1;"],
       ["a program that is not loaded stays with followers", "this.unload(id);\n      throw error;", "throw error;"],
+      [
+        "uploads before a run have their own messages",
+        "const unsent = this.#unsent.splice(0);",
+        "this.#sendUploads();\n    const unsent = this.#unsent;",
+      ],
+      ["followers sleep while a run is on its way", "announceRun(this.#control);", "this.check();"],
     ],
   ),
   ...changed(
     "runtime/cpu/context.ts",
     [onMemory, onFaults],
     [
+      [
+        "an upload fails with the run that took it along",
+        'reply.kind !== "short" || reply.bytes < end',
+        "reply.bytes !== 0",
+      ],
       [
         "what the engine could not have is asked for again",
         "Math.min(this.heap.limit, reply.bytes)",
@@ -126,7 +143,7 @@ export const cpuMutants: readonly Mutant[] = [
     [
       ["donated arrays can be read", "given.detach();", ""],
       ["slabs do not grow", "(slab !== undefined && slab.size >= bytes)", "slab !== undefined"],
-      ["outputs are copied from the start", "start + bytesOf(offset)", "start"],
+      ["outputs are copied from the start", "address: bytesOf(offset)", "address: 0"],
       [
         "a run without memory keeps its slabs",
         "if (error instanceof DeviceMemoryError) this.#dropBuffers();\n      throw error;\n    }\n  }\n\n  #targets",

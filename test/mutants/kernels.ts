@@ -323,6 +323,17 @@ export const kernelMutants: readonly Mutant[] = [
   ),
   ...changed(
     "compiler/plan/scan/workgroup-rows.ts",
+    ["test/cpu/graphs.test.ts"],
+    [
+      [
+        "a CPU stores rows beyond the batch",
+        "this.#rowsHere === undefined ? w.u32(count) :",
+        "this.#rowsHere !== undefined ? w.u32(count) :",
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/scan/workgroup-rows.ts",
     [onLoops],
     [
       ["every workgroup owns the first rows", "w.mul(w.group, w.u32(this.#plan.rowsPerWorkgroup))", "w.u32(0)"],

@@ -66,6 +66,8 @@ export const planMutants: readonly Mutant[] = [
         "Math.max(slot.busyUntil, longest.get(slot) ?? unused)",
         "slot.busyUntil",
       ],
+      ["values of equal size share lines of a cache", "this.#alignsAll ? 0 : stagger", "0"],
+      ["values of a GPU are staggered", "this.#alignsAll ? 0 : stagger", "stagger"],
     ],
   ),
   ...changed(

@@ -385,15 +385,31 @@ export const trainingMutants: readonly Mutant[] = [
         "if (mask === undefined || mask.data[Math.floor((i * mask.data.length) / data.length)] !== 0)",
         "",
       ],
-      [
-        "an index may be a fraction",
-        "Number.isInteger(value) && value >= 0 && value <= to",
-        "!(value < 0) && !(value > to)",
-      ],
+      ["an index may be a fraction", "value >>> 0 === value && value <= to", "!(value < 0) && !(value > to)"],
       ["the range is one too long", "to: evaluateDim(to, sizes) - below", "to: evaluateDim(to, sizes)"],
       ["loops are not looked into", 'if (node.op !== "scan") return [];', "return [];"],
-      ["a fraction may be an i32", 'if (dtype === "f32") continue;', "continue;"],
+      ["a fraction may be an i32", "const position = strangerTo(dtype, data);", "const position = -1;"],
+      ["a lookup is checked twice", "...looked.filter(isNew)", "...looked"],
       ["the row is said to be the step", 'T: "step", B: "row"', 'T: "row", B: "step"'],
+    ],
+  ),
+  ...changed(
+    "compiler/graph/ndarray.ts",
+    ["test/train/index-checks.test.ts"],
+    [
+      ["an i32 is as large as a u32", "(value | 0) === value", "value >>> 0 === value"],
+      ["a u32 may be a fraction", ": value >>> 0 === value;", ": value >= 0 && value < 2 ** 32;"],
+    ],
+  ),
+  ...changed(
+    "train/held-arrays.ts",
+    ["test/train/trainer.test.ts"],
+    [
+      [
+        "the interpreter's zeros are those of every state",
+        'device.kind === "interpreter" ? zeros : copiedZeros',
+        "copiedZeros",
+      ],
     ],
   ),
   ...changed(

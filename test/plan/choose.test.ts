@@ -3,6 +3,7 @@
  */
 import { expect, test } from "vitest";
 import { compileProgram } from "../../compiler/compile.ts";
+import { evaluateDim } from "../../compiler/graph/dim.ts";
 import { at } from "../../compiler/graph/errors.ts";
 import type { ScanSchedule } from "../../compiler/plan/lowering.ts";
 import { Memory } from "../../compiler/plan/memory/slabs.ts";
@@ -28,6 +29,17 @@ test("branches share memory, and later values overlap none of them", () => {
   // At step 2 the first slot is still read by the first branch, though the second no longer needs it.
   expect(place(2, 2)).toEqual(first?.[1]);
   expect([place(2, 2), place(3, 3)]).not.toContainEqual(first?.[0]);
+});
+
+test("on a CPU, values whose sizes are multiples of a page do not begin at the same place of one", () => {
+  const starts = (isGpu: boolean) => {
+    const memory = new Memory(0, undefined, false, isGpu);
+    const offsets = Array.from({ length: 8 }, () => memory.place("f32", "1024*B", 0, 1).offset);
+    return new Set(
+      offsets.map((offset) => offset.reduce<number>((sum, dim) => sum + evaluateDim(dim, { B: 2 }), 0) % 1024),
+    );
+  };
+  expect([starts(false).size, starts(true).size]).toEqual([8, 1]);
 });
 
 /** h = tanh(h·W + x) over a length, lowered by the given schedule. */

@@ -270,5 +270,18 @@ test("an integer array accepts only integers", () => {
       `ndarray: entry 1 (counted from 0) is ${value}; expected ${expected}`,
     );
   }
-  expect(ndarray([3], [-(2 ** 31), 0, 2 ** 31 - 1], "i32").data[0]).toBe(-(2 ** 31));
+  for (const [dtype, value] of [
+    ["i32", -(2 ** 31) - 1],
+    ["i32", Number.NaN],
+    ["u32", 2 ** 32],
+    ["u32", 0.5],
+    ["bool", -1],
+  ] as const)
+    expect(() => ndarray([1], [value], dtype)).toThrow(`is ${value}; expected`);
+  for (const [dtype, numbers] of [
+    ["i32", [-(2 ** 31), -0, 2 ** 31 - 1]],
+    ["u32", [0, 2 ** 31, 2 ** 32 - 1]],
+    ["bool", [0, 1, 1]],
+  ] as const)
+    expect([...ndarray([3], numbers, dtype).data]).toEqual(numbers);
 });

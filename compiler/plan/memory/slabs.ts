@@ -22,6 +22,13 @@ const unused = Number.NEGATIVE_INFINITY;
 /** Known sizes are rounded up to a multiple of this many elements, on a GPU those too that are known at run time. */
 const alignment = 4;
 
+/**
+ * On a CPU, elements between two values: five cache lines. A step writes several values of equal size at once, and where
+ * that is a multiple of 4 KiB their addresses would compete for the same lines of a cache, and stores delay loads that
+ * differ only above the twelfth bit.
+ */
+const stagger = 80;
+
 class Slab {
   readonly name: string;
   readonly form: StorageForm;
@@ -74,7 +81,7 @@ class Slab {
     const offset = this.#size;
     this.#slots.set(key, [...slots, { offset, busyUntil: until }]);
     const whole = typeof size === "number" || this.#alignsAll ? aligned(size) : size;
-    this.#size = sum([...offset, whole, aligned(margin)]);
+    this.#size = sum([...offset, whole, aligned(margin), this.#alignsAll ? 0 : stagger]);
     this.#known += knownSize(whole) + Number(aligned(margin));
     return { buffer: this.buffer, offset, size: [size] };
   }
@@ -131,7 +138,8 @@ export class Memory {
   /**
    * `most` is the largest number of elements of one buffer; sizes that are not known yet do not count. With `keepsSmall`, the
    * first slab of each kind is for small values only: kernels read many of them, and can bind few buffers. With
-   * `alignsAll`, every value begins at a multiple of four elements at any sizes, so that it can be read in vectors.
+   * `alignsAll`, as on a GPU, every value begins at a multiple of four elements at any sizes, so that it can be read in
+   * vectors; otherwise values are staggered for the caches of a CPU.
    */
   constructor(firstBuffer: number, most = Number.POSITIVE_INFINITY, keepsSmall = false, alignsAll = false) {
     this.#firstBuffer = firstBuffer;

@@ -77,6 +77,12 @@ export class WorkgroupRows {
       return this.#row0;
     }
     const number = w.add(this.#row0, local.expr);
+    if (this.#rowsHere !== undefined) {
+      // The loops over rows of a CPU end with the batch.
+      const row = w.let(name, number);
+      this.#rows.set(row, { local, exists: undefined });
+      return row;
+    }
     const last = w.min(number, w.sub(this.#rowCount, w.u32(1)));
     const isOfLane = this.#plan.panels !== undefined && number.depth === 0;
     const row = isOfLane ? w.bind(`row ${number.id}`, last, 0) : w.let(name, last);
