@@ -218,7 +218,7 @@ export class CpuContext {
     const uploads = unsent.map(({ address, words, end }): Upload => ({ address, words, end }));
     const transfer = [...buffersOf(uploads), ...buffersOf(writes), patches.buffer, copies.buffer];
     if (words !== undefined) transfer.push(words.buffer);
-    if (this.#control !== undefined && this.#loss === undefined) announceRun(this.#control);
+    if (command.isShared && this.#control !== undefined && this.#loss === undefined) announceRun(this.#control);
     const reply = this.#request({ ...command, uploads, kind: "run", id: this.#nextId++ }, transfer);
     for (const { end, sent } of unsent) sent(reply.then((given) => ofUpload(given, end)));
     return reply;

@@ -478,7 +478,7 @@ export function cpuEngine(post: PostReply): (message: EngineMessage) => void {
         }
         await perform(command);
         // The host has counted it before it was sent.
-        if (command.kind === "run" && control !== undefined) Atomics.sub(control, runsWord, 1);
+        if (command.kind === "run" && command.isShared && control !== undefined) Atomics.sub(control, runsWord, 1);
       }
     } catch (error) {
       crash(error);

@@ -197,6 +197,7 @@ export class LoadedCpuProgram {
       copies: Uint32Array.from(copies),
       reads,
       isTimed,
+      isShared: tape.isShared,
       end: endOf([...blocks, ...outputs, block, this.#scratch]),
     });
     try {

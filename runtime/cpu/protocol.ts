@@ -115,6 +115,8 @@ export interface RunCommand extends Command {
   readonly copies: Uint32Array<ArrayBuffer>;
   readonly reads: readonly StridedRange[];
   readonly isTimed: boolean;
+  /** Whether followers help: then `announceRun` was called before it was sent. */
+  readonly isShared: boolean;
 }
 
 export type Commands = LoadCommand | UnloadCommand | WriteCommand | ReadCommand | RunCommand;
@@ -177,7 +179,7 @@ export type PostReply = (reply: EngineReply, transfer: ArrayBuffer[]) => void;
 /** Control words that threads sleep on, and the one with which the host ends them. */
 const controlWords = { claim: 0, done: 48, quit: 144, runs: 176 } as const;
 
-/** Says that a run is on its way: sleeping followers wake while its message travels, and wait awake until it is done. */
+/** Says that a run with work to share is on its way: sleeping followers wake while its message travels, and wait awake until it is done. */
 export function announceRun(control: SharedArrayBuffer): void {
   const words = new Int32Array(control);
   Atomics.add(words, controlWords.runs, 1);

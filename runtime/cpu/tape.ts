@@ -21,6 +21,8 @@ interface AddressWords {
 
 export class Tape {
   readonly bytes: number;
+  /** Whether threads share any of its work. */
+  readonly isShared: boolean;
   /** Bytes of each buffer of the program. */
   readonly bufferBytes: readonly number[];
   readonly #places: readonly AddressWords[];
@@ -43,6 +45,7 @@ export class Tape {
       writer.write(model);
       if (isForked) words[3 + model] = words.length - start;
     }
+    this.isShared = isForked || writer.isShared;
     this.#words = Int32Array.from(words);
     this.bytes = this.#words.byteLength;
   }
@@ -80,6 +83,8 @@ class TapeWriter {
   readonly #lengths: readonly number[];
   readonly #strides: readonly number[];
   readonly #grains = new Map<WalkedDispatch["dispatch"], readonly number[]>();
+  /** Whether threads share a dispatch that was written. */
+  isShared = false;
 
   constructor(program: CpuProgram, sizes: DimSizes, threads: number, words: number[], places: readonly AddressWords[]) {
     this.#program = program;
@@ -114,6 +119,7 @@ class TapeWriter {
     const kernel = at(this.#program.kernels, dispatch.kernel);
     const grains = this.#grains.get(dispatch) ?? grainsAt(kernel, step, sizes, this.#threads);
     this.#grains.set(dispatch, grains);
+    this.isShared ||= grains.length > 0;
     words.push(tapeOps.run, 0, dispatch.kernel, grains.length === 0 ? 0 : 1);
     if (dispatch.indirect === undefined) words.push(0, 0);
     else {

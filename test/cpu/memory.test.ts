@@ -213,6 +213,9 @@ test.each([
     expect(message(await array.read().catch((error) => error))).toMatch(
       /^DeviceMemoryError: .* everyStep at N=16, T=1 /,
     );
+  // Of uploads that such a run took along, those are lost for which there was no memory.
+  expect(message(await large.read().catch((error) => error))).toMatch(/^DeviceMemoryError: .* an array \[1000000\] /);
+  for (const y of later) expect([...(await y.read()).data]).toEqual(numbers(16, 0));
   large.destroy();
   // The tape is rewritten in place, and later runs use it.
   for (const y of later) expect([...(await run(second, y).read()).data]).toEqual(expected(few, few, 1).y);

@@ -112,7 +112,7 @@ test("a run takes the uploads of its turn along, and followers are awake until i
   const sent = listening();
   const context = await open();
   const program = await LoadedCpuProgram.load(context, everyStep(context.memory));
-  const [N, x, y] = [64, values(64, 1), values(64, 2)];
+  const [N, x, y] = [40_000, values(40_000, 1), values(40_000, 2)];
   const early = uploadCpuArray(context, ndarray([N], y));
   await early.read();
   const late = uploadCpuArray(context, ndarray([N], x));
@@ -127,6 +127,23 @@ test("a run takes the uploads of its turn along, and followers are awake until i
   expect([...((await outputs[0]?.read())?.data ?? [])]).toEqual(expected(x, y, 1).y);
   expect(runs()).toBe(0);
   expect([...(await late.read()).data]).toEqual(x);
+});
+
+test("a run with nothing to share wakes no follower", async () => {
+  const sent = listening();
+  const context = await open();
+  const program = await LoadedCpuProgram.load(context, everyStep(context.memory));
+  const [x, y] = [values(8, 1), values(8, 2)];
+  const [output] = program.run({
+    x: ndarray([8], x),
+    y: uploadCpuArray(context, ndarray([8], y)),
+    time: ndarray([1], [0]),
+  });
+  const first = sent[1]?.[0];
+  if (first?.kind !== "follow") throw new Error("a follower's first message is not the expected one");
+  expect(Atomics.load(new Int32Array(first.control), 176)).toBe(0);
+  expect([...((await output?.read())?.data ?? [])]).toEqual(expected(x, y, 1).y);
+  expect(Atomics.load(new Int32Array(first.control), 176)).toBe(0);
 });
 
 test.each([

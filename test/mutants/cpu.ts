@@ -117,6 +117,7 @@ export const cpuMutants: readonly Mutant[] = [
         "this.#sendUploads();\n    const unsent = this.#unsent;",
       ],
       ["followers sleep while a run is on its way", "announceRun(this.#control);", "this.check();"],
+      ["the smallest run wakes followers", "if (command.isShared && this", "if (this"],
     ],
   ),
   ...changed(
@@ -125,9 +126,10 @@ export const cpuMutants: readonly Mutant[] = [
     [
       [
         "an upload fails with the run that took it along",
-        'reply.kind !== "short" || reply.bytes < end',
-        "reply.bytes !== 0",
+        'if (reply.kind !== "short" || reply.bytes < end) return reply;',
+        "if (end >= 0) return reply;",
       ],
+      ["an upload without memory is done", " || reply.bytes < end", ""],
       [
         "what the engine could not have is asked for again",
         "Math.min(this.heap.limit, reply.bytes)",

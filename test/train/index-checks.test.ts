@@ -25,8 +25,10 @@ import { ctc } from "../../train/losses/ctc.ts";
 import { accuracy } from "../../train/metrics.ts";
 import { languageModel } from "../../train/networks.ts";
 import { objective } from "../../train/objective.ts";
+import { sgd } from "../../train/optimizers/gradient-descent.ts";
 import { createStream, sampleText } from "../../train/stream.ts";
 import { createTrainer } from "../../train/trainer.ts";
+import { trainingStep } from "../../train/training-step.ts";
 import { devices } from "./devices.ts";
 
 type Int = Tensor<"i32">;
@@ -257,6 +259,15 @@ test("errors about labelled sequences give their number", () => {
     [{ sequences: [[0, 1], [2]], features: 2 }, `sequence 1 ${counted} has 1 numbers; expected one or more steps of 2`],
   ] as const)
     expect(batches(changed as never)).toThrow(message);
+});
+
+test("tokens are checked once, though an embedding looks them up too", () => {
+  const network = languageModel({ cell: gru, units: 2, layers: 1, vocabulary: 5, embed: 2 });
+  const { checks } = trainingStep(network, { optimizer: sgd() }).indices;
+  expect(checks.map(({ names, what }) => [...names, what])).toEqual([
+    ["x", "tokens"],
+    ["targets", "classes"],
+  ]);
 });
 
 test("an integer array accepts only integers", () => {
