@@ -152,6 +152,7 @@ function donationPlaces({ graph, groups, packs, partOf, donated }: GraphPlan, co
 /** WebGPU's guaranteed limits per shader stage and per workgroup. */
 export const defaultStorageBuffers = 8;
 const defaultWorkgroupBytes = 16384;
+const slabLayouts = { gpu: "vectors", software: "dense", cpu: "staggered" } as const;
 /** WebGPU's guaranteed invocations of a workgroup. */
 const defaultInvocations = 256;
 /** Registers that any GPU has: 64 to an invocation, half of them for weights. */
@@ -189,7 +190,7 @@ function lowerWith(plan: GraphPlan, options: LowerOptions, copied: ReadonlySet<N
   });
   const target = options.target ?? "gpu";
   const storesHalves = options.halves ?? target !== "cpu";
-  const memory = new Memory(inputs.length, elementsOf(options), keepsSmall, target === "gpu");
+  const memory = new Memory(inputs.length, elementsOf(options), keepsSmall, slabLayouts[target]);
   const locations = donationPlaces(plan, copied);
   const homes = new Map<NodeId, Location>();
   const copies = [...copied].map((id): Copy => {

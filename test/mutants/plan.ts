@@ -66,8 +66,8 @@ export const planMutants: readonly Mutant[] = [
         "Math.max(slot.busyUntil, longest.get(slot) ?? unused)",
         "slot.busyUntil",
       ],
-      ["values of equal size share lines of a cache", "this.#alignsAll ? 0 : stagger", "0"],
-      ["values of a GPU are staggered", "this.#alignsAll ? 0 : stagger", "stagger"],
+      ["values of equal size share lines of a cache", 'this.#layout === "staggered" ? stagger : 0', "0"],
+      ["values of a GPU are staggered", 'this.#layout === "staggered" ? stagger : 0', "stagger"],
     ],
   ),
   ...changed(

@@ -101,7 +101,7 @@ export const productMutants: readonly Mutant[] = [
     [
       [
         "values begin anywhere",
-        'typeof size === "number" || this.#alignsAll ? aligned(size) : size',
+        'typeof size === "number" || this.#layout === "vectors" ? aligned(size) : size',
         'typeof size === "number" ? aligned(size) : size',
       ],
     ],

@@ -6,7 +6,7 @@ import { compileProgram } from "../../compiler/compile.ts";
 import { evaluateDim } from "../../compiler/graph/dim.ts";
 import { at } from "../../compiler/graph/errors.ts";
 import type { ScanSchedule } from "../../compiler/plan/lowering.ts";
-import { Memory } from "../../compiler/plan/memory/slabs.ts";
+import { Memory, type SlabLayout } from "../../compiler/plan/memory/slabs.ts";
 import type { Branch, Choose, Dispatch, Loop, Program, ScanStep } from "../../compiler/plan/program.ts";
 import { chooseSteps } from "../../compiler/plan/scan/choose.ts";
 import { scanOf } from "../../compiler/plan/scan/scan-context.ts";
@@ -32,14 +32,14 @@ test("branches share memory, and later values overlap none of them", () => {
 });
 
 test("on a CPU, values whose sizes are multiples of a page do not begin at the same place of one", () => {
-  const starts = (isGpu: boolean) => {
-    const memory = new Memory(0, undefined, false, isGpu);
+  const starts = (layout: SlabLayout) => {
+    const memory = new Memory(0, undefined, false, layout);
     const offsets = Array.from({ length: 8 }, () => memory.place("f32", "1024*B", 0, 1).offset);
     return new Set(
       offsets.map((offset) => offset.reduce<number>((sum, dim) => sum + evaluateDim(dim, { B: 2 }), 0) % 1024),
     );
   };
-  expect([starts(false).size, starts(true).size]).toEqual([8, 1]);
+  expect([starts("staggered").size, starts("vectors").size, starts("dense").size]).toEqual([8, 1, 1]);
 });
 
 /** h = tanh(h·W + x) over a length, lowered by the given schedule. */

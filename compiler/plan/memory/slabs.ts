@@ -29,6 +29,12 @@ const alignment = 4;
  */
 const stagger = 80;
 
+/**
+ * How values lie beside each other: "dense"; "vectors", as on a GPU, each at a multiple of four elements at any sizes, so that it
+ * can be read in vectors; or "staggered" for the caches of a CPU.
+ */
+export type SlabLayout = "dense" | "vectors" | "staggered";
+
 class Slab {
   readonly name: string;
   readonly form: StorageForm;
@@ -40,14 +46,14 @@ class Slab {
   /** The part of it that is known. */
   #known = 0;
   readonly #most: number;
-  readonly #alignsAll: boolean;
+  readonly #layout: SlabLayout;
 
-  constructor(name: string, form: StorageForm, buffer: number, most: number, alignsAll: boolean) {
+  constructor(name: string, form: StorageForm, buffer: number, most: number, layout: SlabLayout) {
     this.name = name;
     this.form = form;
     this.buffer = buffer;
     this.#most = most;
-    this.#alignsAll = alignsAll;
+    this.#layout = layout;
   }
 
   get size(): Size {
@@ -80,8 +86,8 @@ class Slab {
     }
     const offset = this.#size;
     this.#slots.set(key, [...slots, { offset, busyUntil: until }]);
-    const whole = typeof size === "number" || this.#alignsAll ? aligned(size) : size;
-    this.#size = sum([...offset, whole, aligned(margin), this.#alignsAll ? 0 : stagger]);
+    const whole = typeof size === "number" || this.#layout === "vectors" ? aligned(size) : size;
+    this.#size = sum([...offset, whole, aligned(margin), this.#layout === "staggered" ? stagger : 0]);
     this.#known += knownSize(whole) + Number(aligned(margin));
     return { buffer: this.buffer, offset, size: [size] };
   }
@@ -132,20 +138,18 @@ export class Memory {
   readonly #firstBuffer: number;
   readonly #most: number;
   readonly #keepsSmall: boolean;
-  readonly #alignsAll: boolean;
+  readonly #layout: SlabLayout;
   #choices = 0;
 
   /**
    * `most` is the largest number of elements of one buffer; sizes that are not known yet do not count. With `keepsSmall`, the
-   * first slab of each kind is for small values only: kernels read many of them, and can bind few buffers. With
-   * `alignsAll`, as on a GPU, every value begins at a multiple of four elements at any sizes, so that it can be read in
-   * vectors; otherwise values are staggered for the caches of a CPU.
+   * first slab of each kind is for small values only: kernels read many of them, and can bind few buffers.
    */
-  constructor(firstBuffer: number, most = Number.POSITIVE_INFINITY, keepsSmall = false, alignsAll = false) {
+  constructor(firstBuffer: number, most = Number.POSITIVE_INFINITY, keepsSmall = false, layout: SlabLayout = "dense") {
     this.#firstBuffer = firstBuffer;
     this.#most = most;
     this.#keepsSmall = keepsSmall;
-    this.#alignsAll = alignsAll;
+    this.#layout = layout;
     for (const [name, storage] of first) this.#add(slabKey(storage, "work"), name, storage);
   }
 
@@ -157,7 +161,7 @@ export class Memory {
       storages[storage],
       this.#firstBuffer + this.#slabs.length,
       this.#most,
-      this.#alignsAll,
+      this.#layout,
     );
     this.#slabs.push(slab);
     this.#pages.set(key, [...pages, slab]);
