@@ -19,8 +19,8 @@ test("there are claims of the pages that have a program, and of no others", () =
   expect(Object.keys(claims).toSorted()).toEqual(programs.map(([path]) => path).toSorted());
 });
 
-/** What these pages claim holds in float64, or takes the interpreter's way. */
-const onInterpreter = ["guide/memory", "guide/speed", "guide/train", "recipes/variable-lengths"];
+/** What these pages claim takes the interpreter's way. */
+const onInterpreter = ["guide/memory", "guide/speed"];
 const openCpu = () => openDevice({ device: "cpu", threads: 1 });
 
 describe.each(programs)("%s", (path, texts) => {
