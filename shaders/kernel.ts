@@ -4,11 +4,13 @@
  */
 import type { Dim } from "../compiler/graph/dim.ts";
 import { at, InternalError } from "../compiler/graph/errors.ts";
-import type { Expr, GlobalArray, GridPart, KernelCode, LocalArray, Variable } from "../compiler/kernel/ir.ts";
+import type { Expr, GlobalArray, GridPart, KernelCode, LocalArray, Part, Variable } from "../compiler/kernel/ir.ts";
 import { bindingName, uniformNames } from "../compiler/kernel/names.ts";
+import { arrayAt, sumAt } from "../compiler/kernel/places.ts";
 import { placedArrays, sharedElements } from "../compiler/kernel/shared-place.ts";
 import { expressionsIn, functionsOf, readsOtherLanes } from "../compiler/kernel/walk.ts";
 import { elementText, expressionText, type Names, typeText } from "./expression.ts";
+import { sharedText } from "./shared-text.ts";
 import { functionText, indented, statementLines } from "./statement.ts";
 
 const bindingOf = { sizes: 0, step: 1, storage: 2 } as const;
@@ -39,7 +41,8 @@ export function kernelText(code: KernelCode): string {
     [
       [
         ...entryPoint(code),
-        ...indented([...modelText(code, names), ...conditionText(code, names), ...placesText(code, names), ...body]),
+        ...indented([...modelText(code, names), ...conditionText(code, names), ...placesText(code, names)]),
+        ...(body === "" ? [] : [body]),
         "}",
       ].join("\n"),
     ],
@@ -138,14 +141,22 @@ function named<T>(found: T | undefined, what: string): T {
   return found;
 }
 
+/** The body of a part, indented. */
+function bodyText({ body, places }: Part, names: Names): string {
+  if (places === undefined) return indented(statementLines(body, names)).join("\n");
+  return sharedText(body, {
+    ...names,
+    element: (array, ...at) => names.element(array.space === "global" ? arrayAt(array, places) : array, ...at),
+    uniform: (sum) => names.uniform(sumAt(sum, places)),
+  });
+}
+
 /** A single part is the kernel's body; of several, each has its range of workgroups and its own function. */
-function partsText({ parts, strides = [] }: KernelCode, names: Names): { functions: string[]; body: string[] } {
+function partsText({ parts, strides = [] }: KernelCode, names: Names): { functions: string[]; body: string } {
   const models = strides.flatMap((stride, i) => (stride === undefined ? [] : [modelName(i)]));
   const given = ["group", "lane", ...models].map((name) => `${name}: u32`).join(", ");
-  if (parts.length === 1) return { functions: [], body: statementLines(at(parts, 0).body, names) };
-  const functions = parts.map(({ body }, i) =>
-    [`fn part${i}(${given}) {`, ...indented(statementLines(body, names)), "}"].join("\n"),
-  );
+  if (parts.length === 1) return { functions: [], body: bodyText(at(parts, 0), names) };
+  const functions = parts.map((part, i) => [`fn part${i}(${given}) {`, bodyText(part, names), "}"].join("\n"));
   const body = parts.flatMap(({ grid }, i) => {
     const start = i === 0 ? "0u" : `end${i - 1}`;
     const inside = i === 0 ? `group < end0` : `group >= ${start} && group < end${i}`;
@@ -156,7 +167,7 @@ function partsText({ parts, strides = [] }: KernelCode, names: Names): { functio
       "}",
     ];
   });
-  return { functions, body };
+  return { functions, body: indented(body).join("\n") };
 }
 
 /** The number of workgroups of a part. */

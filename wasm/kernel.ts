@@ -6,6 +6,7 @@
 import { type Dim, dimCoefficient } from "../compiler/graph/dim.ts";
 import { InternalError } from "../compiler/graph/errors.ts";
 import type { KernelArray, KernelCode, KernelFunction, Part, Variable } from "../compiler/kernel/ir.ts";
+import { arrayAt, sumAt } from "../compiler/kernel/places.ts";
 import { expressionsOfFunction, statementsIn } from "../compiler/kernel/walk.ts";
 import * as code from "./code.ts";
 import type { Surroundings } from "./expression.ts";
@@ -52,8 +53,10 @@ export class ModuleWriter {
     const end = w.fresh("group");
     const given = new Given(w, kernel);
     const places: Places = {
-      base: (array) => (array.space === "global" ? given.base(array.buffer) : scratch.place(array)),
-      last: (array) => (array.space === "global" ? given.last(array.buffer) : scratch.last(array)),
+      base: (array) =>
+        array.space === "global" ? given.base(arrayAt(array, part.places).buffer) : scratch.place(array),
+      last: (array) =>
+        array.space === "global" ? given.last(arrayAt(array, part.places).buffer) : scratch.last(array),
     };
     const functionOf = (callee: KernelFunction, isVector: boolean) => this.#functionOf(callee, isVector);
     const functions: StatementWriter = new StatementWriter(
@@ -64,7 +67,7 @@ export class ModuleWriter {
     const surroundings: Surroundings = {
       memory: new Memory(w, places),
       isFused: this.#isFused,
-      uniform: (sum) => given.uniform(sum),
+      uniform: (sum) => given.uniform(sumAt(sum, part.places)),
       functionOf,
       inlined: (callee, values) => (isShort(callee) ? inlined(functions, callee, values) : undefined),
     };

@@ -28,7 +28,7 @@ export class GraphBuilder {
     for (const id of operands) {
       if (id >= this.#nodes.length) throw new InternalError(`${op} in ${this.name} reads node ${id} before it exists`);
     }
-    const text = `${op}(${operands.join(",")})${textOf(attrs)}`;
+    const text = `${op}(${operands.join(",")})${textOfValue(attrs)}`;
     let key = text;
     for (let known = this.#interned.get(key); known !== undefined; known = this.#interned.get(key)) {
       if (sameGraphs(attrs, this.node(known).attrs)) return known;
@@ -71,10 +71,10 @@ export class GraphBuilder {
 }
 
 /**
- * A key for attributes: equal attributes have equal keys, and different ones collide only if they differ inside a
- * graph, which the key describes by its size. Sites are not part of it; 0 and -0 differ.
+ * A key for plain data, such as attributes: equal values have equal keys, and different ones collide only if they differ
+ * inside a graph, which the key describes by its size. Sites are not part of it; 0 and -0 differ.
  */
-function textOf(value: unknown): string {
+export function textOfValue(value: unknown): string {
   switch (typeof value) {
     case "number":
       return Object.is(value, -0) ? "-0" : String(value);
@@ -88,10 +88,10 @@ function textOf(value: unknown): string {
 }
 
 function textOfRecord(value: object): string {
-  if (Array.isArray(value)) return `[${value.map(textOf).join(",")}]`;
+  if (Array.isArray(value)) return `[${value.map(textOfValue).join(",")}]`;
   if (isGraph(value)) return `graph ${value.nodes.length} ${value.inputs.length} ${value.outputs.join(",")}`;
   let text = "{";
-  for (const [name, field] of Object.entries(value)) if (field !== undefined) text += `${name}:${textOf(field)},`;
+  for (const [name, field] of Object.entries(value)) if (field !== undefined) text += `${name}:${textOfValue(field)},`;
   return `${text}}`;
 }
 

@@ -52,9 +52,9 @@ export class KernelBuilder extends Expressions {
   #group: Variable;
   #lane: Variable;
   readonly #parts: Part[] = [];
-  readonly #shared: LocalArray[] = [];
-  /** Arrays of other parts that this part does not use yet. */
-  #unusedShared: readonly LocalArray[] = [];
+  readonly #shared = new Set<LocalArray>();
+  /** How many arrays of each kind this part has. */
+  #sharedOfPart = new Map<string, number>();
   readonly #counts: Variable[] = [];
   #end: Variable | undefined;
   #names = 0;
@@ -89,10 +89,16 @@ export class KernelBuilder extends Expressions {
   /** Writes a part of the kernel. Values bound in one part are not visible in another. */
   part(grid: GridPart, write: () => void): void {
     this.#blocks = [{ statements: [], memo: new Map() }];
-    this.#unusedShared = [...this.#shared];
+    this.#sharedOfPart = new Map();
     write();
     const body = withBarriers(at(this.#blocks, 0).statements);
     this.#parts.push({ grid, group: this.#group, lane: this.#lane, body });
+  }
+
+  /** Adds a part that another builder has written, with its arrays of workgroup memory. */
+  addPart(part: Part, shared: readonly LocalArray[]): void {
+    this.#parts.push(part);
+    for (const array of shared) this.#shared.add(array);
   }
 
   /** Returns the kernel, after all its parts are written. */
@@ -102,7 +108,7 @@ export class KernelBuilder extends Expressions {
       workgroupSize,
       parts: this.#parts,
       ...withPlace(needsOf(this.#parts), sharedPlace),
-      shared: this.#shared,
+      shared: [...this.#shared],
       ...(sharedPlace !== undefined && { sharedPlace }),
       steps: { counts: this.#counts, end: this.#end },
     };
@@ -110,7 +116,7 @@ export class KernelBuilder extends Expressions {
 
   /** Elements of workgroup memory that could lie in a buffer of f32. */
   get sharedFloats(): number {
-    return sharedElements(this.#shared);
+    return sharedElements([...this.#shared]);
   }
 
   fresh(prefix: string): string {
@@ -254,18 +260,16 @@ export class KernelBuilder extends Expressions {
 
   /** Allocates workgroup memory; if it has several slots, each has that length. */
   sharedArray(element: Type, length: number, slots = 1): LocalArray {
-    // A workgroup runs only one part, so parts can share arrays.
-    const known = this.#unusedShared.find(
-      (array) => array.element === element && array.length === Math.max(1, length) && array.slots === slots,
-    );
-    if (known !== undefined) {
-      this.#unusedShared = this.#unusedShared.filter((array) => array !== known);
-      return known;
-    }
     // No array may be empty; the array of a state without elements is never read.
-    const name = this.fresh("shared");
-    const array: LocalArray = { space: "shared", name, element, length: Math.max(1, length), slots };
-    this.#shared.push(array);
+    const kind = `${slots === 1 ? "" : `${slots}x`}${Math.max(1, length)}_${element}`;
+    const number = this.#sharedOfPart.get(kind) ?? 0;
+    this.#sharedOfPart.set(kind, number + 1);
+    // A workgroup runs only one part, so parts can share arrays.
+    const name = `shared${number}_${kind}`;
+    const known = sharedArrays.get(name);
+    const array: LocalArray = known ?? { space: "shared", name, element, length: Math.max(1, length), slots };
+    sharedArrays.set(name, array);
+    this.#shared.add(array);
     return array;
   }
 
@@ -362,6 +366,9 @@ export class KernelBuilder extends Expressions {
     return { first: this.stepCount(nesting), end: this.#end };
   }
 }
+
+/** Arrays of workgroup memory by name: equal ones are one object, in whatever kernel. */
+const sharedArrays = new Map<string, LocalArray>();
 
 /** A buffer of the program, as a kernel sees it. */
 export function globalArray(buffer: number, { name, element }: Omit<GlobalArray, "space" | "buffer">): GlobalArray {

@@ -2,7 +2,7 @@
  * @file The kernel IR: what one dispatch computes, as frozen plain data, independent of any shading language.
  *
  *   kernel    ::= parts buffers shared uniforms
- *   part      ::= a range of workgroups and what each of them does: grid, body
+ *   part      ::= a range of workgroups and what each of them does: grid, body, and places of a body that parts share
  *   body      ::= statement*
  *   statement ::= let variable expr            bound once
  *               | var variable expr            a register that later statements change
@@ -272,6 +272,14 @@ export interface Part {
   readonly group: Variable;
   readonly lane: Variable;
   readonly body: readonly Statement[];
+  /** What the body stands for here, if several parts share it (places.ts). */
+  readonly places?: PartPlaces;
+}
+
+/** In place of each of the buffers that a body numbers, and of each of its symbols, a sum of dimensions. */
+export interface PartPlaces {
+  readonly buffers: readonly Pick<GlobalArray, "buffer" | "name">[];
+  readonly sums: readonly (readonly Dim[])[];
 }
 
 /**

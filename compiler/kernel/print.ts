@@ -1,5 +1,6 @@
 /** @file The kernel IR as text, for human readers and for tests. */
 import type { Expr, KernelCode, Primitive, Statement } from "./ir.ts";
+import { placeBuffer, placeSymbol } from "./places.ts";
 
 const signs: Partial<Record<Primitive, string>> = {
   ...{ add: "+", sub: "-", mul: "*", div: "/", rem: "%", less: "<", lessEqual: "<=", equal: "==", notEqual: "!=" },
@@ -74,11 +75,13 @@ export function printKernel({ parts, shared, buffers, workgroupSize }: KernelCod
       ({ name, element, length, slots }) => `shared ${name}: ${element}${slots === 1 ? "" : `[${slots}]`}[${length}]`,
     ),
   ];
-  const bodies = parts.flatMap(({ grid, body }) => {
+  const bodies = parts.flatMap(({ grid, body, places }) => {
     const { rows, rowsPer, columns, lanes } = grid;
     const blocks = `ceil(ceil((${rows.join(" + ")}) / ${rowsPer}) * (${columns.join(" + ")}) / ${lanes})`;
     return [
       `part of ${blocks} workgroups of ${workgroupSize}`,
+      ...(places?.buffers ?? []).map(({ name }, i) => `  ${placeBuffer(i)} is ${name}`),
+      ...(places?.sums ?? []).map((sum, i) => `  ${placeSymbol(i)} is ${sum.join(" + ")}`),
       ...body.flatMap(printStatement).map((line) => `  ${line}`),
     ];
   });

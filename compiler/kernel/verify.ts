@@ -5,7 +5,8 @@
 import { dimFactors } from "../graph/dim.ts";
 import { InternalError } from "../graph/errors.ts";
 import { typesFit } from "./expression-types.ts";
-import type { Expr, KernelArray, KernelCode, KernelFunction, Statement, Variable } from "./ir.ts";
+import type { Expr, KernelArray, KernelCode, KernelFunction, PartPlaces, Statement, Variable } from "./ir.ts";
+import { arrayAt, sumAt } from "./places.ts";
 import { printExpression, printStatement } from "./print.ts";
 import { functionsOf, operandsOf, readsOtherLanes, statementsIn } from "./walk.ts";
 
@@ -20,14 +21,16 @@ export function verifyKernel(name: string, code: KernelCode): KernelCode {
   for (const callee of functionsOf(code.parts)) verifyFunction(name, callee);
   const { counts, end } = code.steps;
   const given = [...counts, ...(end === undefined ? [] : [end])];
-  for (const { group, lane, body } of code.parts) {
-    const check = new BodyCheck(name, code, [...given, group, lane]);
+  for (const { group, lane, body, places } of code.parts) {
+    const check = new BodyCheck(name, code, [...given, group, lane], places);
     if (lane.isUniform) check.fail("the lane is marked uniform");
     check.block(body, { isOutermost: true, isUniform: true });
   }
   const written = new Set(
-    code.parts.flatMap(({ body }) =>
-      statementsIn(body).map((each) => each.kind === "store" && each.array.space === "global" && each.array.buffer),
+    code.parts.flatMap(({ body, places }) =>
+      statementsIn(body).map(
+        (each) => each.kind === "store" && each.array.space === "global" && arrayAt(each.array, places).buffer,
+      ),
     ),
   );
   for (const { array, access } of code.buffers) {
@@ -66,14 +69,16 @@ class BodyCheck {
   readonly #where: string;
   /** Undefined for a function. */
   readonly #code: KernelCode | undefined;
+  readonly #places: PartPlaces | undefined;
   readonly #scopes: Scope[];
   #statement: Statement | undefined;
   /** Whether some invocations may have left. */
   #haveLeft = false;
 
-  constructor(where: string, code: KernelCode | undefined, given: readonly Variable[]) {
+  constructor(where: string, code: KernelCode | undefined, given: readonly Variable[], places?: PartPlaces) {
     this.#where = where;
     this.#code = code;
+    this.#places = places;
     this.#scopes = [{ names: new Map(), registers: new Set() }];
     for (const variable of given) this.#declare(variable);
     for (const { array } of code?.buffers ?? []) this.#declare(array);
@@ -200,7 +205,8 @@ class BodyCheck {
   }
 
   /** Checks an element of a declared array, by index and slot. */
-  #element(array: KernelArray, index: Expr, slot: Expr | undefined): void {
+  #element(given: KernelArray, index: Expr, slot: Expr | undefined): void {
+    const array = given.space === "global" ? arrayAt(given, this.#places) : given;
     const { name, space } = array;
     const found = this.#named(name);
     const isSame = array.space === "global" ? isBuffer(found, array.buffer) : found === array;
@@ -253,7 +259,8 @@ class BodyCheck {
 
   /** Checks that the kernel receives a size: the sum itself, or all symbols of a product. */
   #given(expr: Extract<Expr, { readonly kind: "size" | "uniform" }>): void {
-    const sums = expr.kind === "uniform" ? [expr.sum] : dimFactors(expr.dim).map((symbol) => [symbol]);
+    const sums =
+      expr.kind === "uniform" ? [sumAt(expr.sum, this.#places)] : dimFactors(expr.dim).map((symbol) => [symbol]);
     const known = new Set(this.#code?.uniforms.map((sum) => sum.join(" + ")) ?? []);
     for (const sum of sums)
       if (!known.has(sum.join(" + "))) this.fail(`the size ${sum.join(" + ")} is not a uniform of the kernel`);

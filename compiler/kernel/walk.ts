@@ -1,6 +1,7 @@
 /** @file Walks over kernels: statements, their expressions, and the buffers, sizes and functions that these use. */
 import { type Dim, dimFactors } from "../graph/dim.ts";
 import type { Expr, GlobalArray, KernelCode, KernelFunction, Part, Primitive, Statement } from "./ir.ts";
+import { arrayAt, sumAt } from "./places.ts";
 
 const none: readonly Expr[] = [];
 
@@ -71,40 +72,61 @@ function within(expr: Expr, seen: Set<Expr>, found: Expr[] = []): Expr[] {
   return found;
 }
 
+/** What a body uses. */
+interface BodyNeeds {
+  readonly buffers: readonly { readonly array: GlobalArray; readonly isWritten: boolean }[];
+  /** Symbols of dimensions, and sums of dimensions, each once. */
+  readonly sums: readonly (readonly Dim[])[];
+}
+
+const needs = new WeakMap<readonly Statement[], BodyNeeds>();
+
+function needsOfBody(body: readonly Statement[]): BodyNeeds {
+  const known = needs.get(body);
+  if (known !== undefined) return known;
+  const buffers = new Map<number, BodyNeeds["buffers"][number]>();
+  const sums = new Map<string, readonly Dim[]>();
+  const note = (sum: readonly Dim[]) => sums.set(sum.join(" + "), sum);
+  for (const expr of expressionsIn(body)) {
+    if (expr.kind === "load" && expr.array.space === "global" && !buffers.has(expr.array.buffer))
+      buffers.set(expr.array.buffer, { array: expr.array, isWritten: false });
+    if (expr.kind === "size") for (const symbol of dimFactors(expr.dim)) note([symbol]);
+    if (expr.kind === "uniform") note(expr.sum);
+  }
+  for (const statement of statementsIn(body))
+    if (statement.kind === "store" && statement.array.space === "global")
+      buffers.set(statement.array.buffer, { array: statement.array, isWritten: true });
+  const found = { buffers: [...buffers.values()], sums: [...sums.values()] };
+  needs.set(body, found);
+  return found;
+}
+
 /** The buffers and uniforms that parts need. */
 export function needsOf(parts: readonly Part[]): Pick<KernelCode, "buffers" | "uniforms"> {
-  const expressions = parts.map(({ body }) => expressionsIn(body));
-  return { buffers: accessesOf(parts, expressions), uniforms: uniformsOf(parts, expressions) };
+  return { buffers: accessesOf(parts), uniforms: uniformsOf(parts) };
 }
 
 /** The buffers that parts use, in order. In a dispatch a buffer is either only read, or read and written. */
-function accessesOf(parts: readonly Part[], expressions: readonly (readonly Expr[])[]): KernelCode["buffers"] {
+function accessesOf(parts: readonly Part[]): KernelCode["buffers"] {
   const found = new Map<number, { array: GlobalArray; access: "read" | "read_write" }>();
-  for (const [i, { body }] of parts.entries()) {
-    for (const expr of expressions[i] ?? none)
-      if (expr.kind === "load" && expr.array.space === "global" && !found.has(expr.array.buffer))
-        found.set(expr.array.buffer, { array: expr.array, access: "read" });
-    for (const statement of statementsIn(body))
-      if (statement.kind === "store" && statement.array.space === "global")
-        found.set(statement.array.buffer, { array: statement.array, access: "read_write" });
-  }
+  for (const { body, places } of parts)
+    for (const { array: own, isWritten } of needsOfBody(body).buffers) {
+      const array = arrayAt(own, places);
+      if (isWritten) found.set(array.buffer, { array, access: "read_write" });
+      else if (!found.has(array.buffer)) found.set(array.buffer, { array, access: "read" });
+    }
   return [...found.values()].sort((a, b) => a.array.buffer - b.array.buffer);
 }
 
 /** The uniforms that parts need, each once: symbols of dimensions, and sums of dimensions. */
-function uniformsOf(parts: readonly Part[], expressions: readonly (readonly Expr[])[]): (readonly Dim[])[] {
+function uniformsOf(parts: readonly Part[]): (readonly Dim[])[] {
   const found = new Map<string, readonly Dim[]>();
   const note = (sum: readonly Dim[]) => found.set(sum.join(" + "), sum);
-  const noteSymbols = (dim: Dim) => {
-    for (const symbol of dimFactors(dim)) note([symbol]);
-  };
-  for (const [i, { grid }] of parts.entries()) {
-    for (const expr of expressions[i] ?? none) {
-      if (expr.kind === "size") noteSymbols(expr.dim);
-      if (expr.kind === "uniform") note(expr.sum);
-    }
+  for (const { grid, body, places } of parts) {
+    for (const sum of needsOfBody(body).sums) note(sumAt(sum, places));
     // With several parts, the kernel must compute how many workgroups each of them has.
-    if (parts.length > 1) for (const dim of [...grid.rows, ...grid.columns]) noteSymbols(dim);
+    if (parts.length > 1)
+      for (const dim of [...grid.rows, ...grid.columns]) for (const symbol of dimFactors(dim)) note([symbol]);
   }
   return [...found.values()];
 }

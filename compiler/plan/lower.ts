@@ -1,13 +1,13 @@
 /** @file Lowers a graph to a program: stages become kernels, stored values get locations, scans become loops. */
 
 import { type Dim, sizeOf, symbolsOf } from "../graph/dim.ts";
-import { at, InternalError } from "../graph/errors.ts";
+import { at } from "../graph/errors.ts";
 import { ancestorsOf, type Graph, inputName, type NodeId, nodeAt, type ScanNode } from "../graph/graph.ts";
 import { storages } from "../graph/storage.ts";
 import { partialSums } from "../passes/partial-sums.ts";
 import { forms } from "./emit/forms.ts";
-import type { KernelHooks } from "./emit/kernel.ts";
-import type { Region } from "./emit/values.ts";
+import { SharedParts } from "./emit/shared-parts.ts";
+import { type StoredRegion, storedRegion, targetOf } from "./emit/stored-region.ts";
 import type { Lowering, LowerOptions, RegisterFile } from "./lowering.ts";
 import { Crowding, slabOf } from "./memory/crowding.ts";
 import { cutGroup, cuts } from "./memory/cut-groups.ts";
@@ -50,7 +50,7 @@ export type LoweredProgram = Omit<Program<PlannedKernel>, "requires">;
  * Lowers a graph. If a kernel would bind more buffers than a device allows, inputs that it reads are first copied into
  * the slab, the smallest first, until every kernel fits.
  */
-export function lower(graph: Graph, options: LowerOptions = {}): LoweredProgram {
+export function lower(graph: Graph, options: LowerOptions = {}, parts = new SharedParts()): LoweredProgram {
   const limit = options.maxStorageBuffers ?? defaultStorageBuffers;
   let plan = planGraph(graph, options);
   const crowding = new Crowding(plan.graph, limit);
@@ -65,7 +65,7 @@ export function lower(graph: Graph, options: LowerOptions = {}): LoweredProgram 
   let keepsSmall = options.isPaged === true;
   if (!keepsSmall) crowding.relieve(predicted);
   for (;;) {
-    const { program, orderOf, isPaged } = lowerWith(plan, options, crowding.copied, keepsSmall);
+    const { program, orderOf, isPaged } = lowerWith(plan, options, parts, crowding.copied, keepsSmall);
     if (isPaged && !keepsSmall) {
       keepsSmall = true;
       continue;
@@ -178,7 +178,13 @@ interface Lowered {
   readonly isPaged: boolean;
 }
 
-function lowerWith(plan: GraphPlan, options: LowerOptions, copied: ReadonlySet<NodeId>, keepsSmall: boolean): Lowered {
+function lowerWith(
+  plan: GraphPlan,
+  options: LowerOptions,
+  parts: SharedParts,
+  copied: ReadonlySet<NodeId>,
+  keepsSmall: boolean,
+): Lowered {
   const { graph, groups, stored, donated, lastUse, partOf, waits } = plan;
   const waiting: Waiting = new Map();
   const inputs = graph.inputs.map((id, buffer): ProgramInput => {
@@ -208,6 +214,7 @@ function lowerWith(plan: GraphPlan, options: LowerOptions, copied: ReadonlySet<N
     locations,
     buffers: () => [...inputBuffers, ...memory.buffers],
     kernels,
+    parts,
     open,
     tiles: tilesOf(options),
     forms: options.forms ?? forms,
@@ -284,11 +291,7 @@ function lowerWith(plan: GraphPlan, options: LowerOptions, copied: ReadonlySet<N
           open.stores(id, waits.get(stage)?.order ?? order);
         }
       const stages = group.stages.filter(hasPositions);
-      const store: KernelHooks["store"] = (emitter, id, index, value, how) => {
-        const { aval } = nodeAt(graph, id);
-        emitter.writer.storeValue(placeOf(locations, id), emitter.positionOf(index, aval.shape), value, how);
-      };
-      if (stages.length > 0) steps.push(...lowerStages(lowering, stages, { order, work, store, waits, waiting }));
+      if (stages.length > 0) steps.push(...lowerStages(lowering, stages, { order, work, waits, waiting }));
     }
   }
 
@@ -296,7 +299,7 @@ function lowerWith(plan: GraphPlan, options: LowerOptions, copied: ReadonlySet<N
     const { dtype, shape } = nodeAt(graph, id).aval;
     const input = donated.get(i);
     const home = input === undefined ? undefined : inputLocation(graph, input);
-    const location = home !== undefined && id === input ? home : placeOf(locations, id);
+    const location = home !== undefined && id === input ? home : targetOf(region, id);
     if (home !== undefined && location.buffer !== home.buffer)
       steps.push({ kind: "copy", from: location, to: home } satisfies Copy);
     return {
@@ -327,30 +330,17 @@ function elementsOf({ maxBufferBytes = Number.POSITIVE_INFINITY }: LowerOptions)
   return Math.floor(maxBufferBytes / 16) * 4;
 }
 
-function placeOf(locations: ReadonlyMap<NodeId, Location>, id: NodeId): Location {
-  const location = locations.get(id);
-  if (location === undefined) throw new InternalError(`value %${id} has no location`);
-  return location;
-}
-
 function rootRegion(
   { graph, folded, recomputed }: GraphPlan,
   locations: ReadonlyMap<NodeId, Location>,
   homes: ReadonlyMap<NodeId, Location>,
-): Region {
-  return {
-    key: "",
-    graph,
-    folded,
-    read: (id, index, emitter) => {
-      if (recomputed.has(id)) return undefined;
-      const { aval, op } = nodeAt(graph, id);
-      const location = op === "input" ? (homes.get(id) ?? inputLocation(graph, id)) : locations.get(id);
-      if (location === undefined) return undefined;
-      return emitter.writer.loadValue(location, emitter.positionOf(index, aval.shape), aval.dtype);
-    },
-    sharesWords: (id) => locations.get(id)?.half === "neighbours",
+): StoredRegion {
+  const target = (id: NodeId) => locations.get(id);
+  const source = (id: NodeId) => {
+    if (nodeAt(graph, id).op === "input") return homes.get(id) ?? inputLocation(graph, id);
+    return recomputed.has(id) ? undefined : target(id);
   };
+  return storedRegion(graph, { source, target, folded });
 }
 
 function within(whole: Location, offset: number, size: Dim): Location {

@@ -6,6 +6,8 @@ import type { NodeId } from "../graph/graph.ts";
 import type { Population } from "../graph/models.ts";
 import type { WorkMapping } from "../kernel/mapping.ts";
 import type { Form } from "./emit/form.ts";
+import type { SharedParts } from "./emit/shared-parts.ts";
+import type { StoredRegion } from "./emit/stored-region.ts";
 import type { Region } from "./emit/values.ts";
 import type { Memory } from "./memory/slabs.ts";
 import type { OpenDispatches } from "./open-dispatches.ts";
@@ -75,11 +77,13 @@ export interface RegisterFile {
 
 /** State shared by the parts of lowering one graph. */
 export interface Lowering {
-  readonly region: Region;
+  readonly region: StoredRegion;
   readonly memory: Memory;
   readonly locations: Map<NodeId, Location>;
   readonly buffers: () => readonly BufferSpec[];
   readonly kernels: PlannedKernel[];
+  /** The parts that kernels outside of loops have in common. */
+  readonly parts: SharedParts;
   /** Dispatches that what loops prepare can join. */
   readonly open: OpenDispatches;
   readonly tiles: TileOptions;

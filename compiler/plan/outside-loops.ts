@@ -7,10 +7,10 @@ import type { Dim } from "../graph/dim.ts";
 import { at } from "../graph/errors.ts";
 import { type NodeId, nodeAt } from "../graph/graph.ts";
 import { bytesOf } from "./emit/block-products.ts";
-import { type BlockPlan, cheapest, dispatchCycles, sizesOf } from "./emit/block-shape.ts";
+import { type BlockPlan, type Candidate, cheapest, dispatchCycles, shapeName, sizesOf } from "./emit/block-shape.ts";
 import { blocks, blocksOf, matrixOf, plansOf, usesBlocks } from "./emit/blocks.ts";
 import { formOf } from "./emit/forms.ts";
-import { buildParts, type KernelHooks, type PartOfKernel, partOf } from "./emit/kernel.ts";
+import { buildParts, type KernelHooks, type PartOfKernel } from "./emit/kernel.ts";
 import { scatterByChunk } from "./emit/scatter-chunks.ts";
 import { chunkSums, sumOfChunks, sumsSize } from "./emit/split-depth.ts";
 import type { Lowering } from "./lowering.ts";
@@ -51,7 +51,7 @@ export function cutProducts(
 }
 
 /** What stages need to be lowered. */
-interface StageHooks extends Pick<KernelHooks, "store"> {
+interface StageHooks {
   readonly order: number;
   readonly work: WorkScope;
   /** Stages whose second kernel waits for that of a later group. */
@@ -73,6 +73,12 @@ interface Arrival {
 export type Waiting = Map<number, Arrival[]>;
 
 type Sizes = Omit<OutsideLoops, "together">;
+
+/** Sizes, and the plans of the stages that are computed in blocks there. */
+interface SizedPlans {
+  readonly size: Sizes;
+  readonly plans: ReadonlyMap<Stage, BlockPlan>;
+}
 
 function isFor({ dim, above, atMost }: Arrival, size: Sizes): boolean {
   if (dim === undefined || size.dim === undefined) return true;
@@ -101,27 +107,26 @@ export function lowerStages(lowering: Lowering, stages: readonly Stage[], hooks:
     const dims = [dim, there, ...(waiting.get(wait.order) ?? []).map((arrival) => arrival.dim)];
     return new Set(dims.filter((each) => each !== undefined)).size > 1 ? order : wait.order;
   };
-  const branch = (size: Sizes, i: number, all: readonly Sizes[]) => ({
+  const sized = (size: Sizes): SizedPlans => ({ size, plans: choosePlans(withSize(size), stages) });
+  const branch = ({ size, plans }: SizedPlans, i: number, all: readonly SizedPlans[]) => ({
     atMost: size.atMost,
     steps: () => {
       const arrived = arrivals.filter((arrival) => isFor(arrival, size)).flatMap(({ parts }) => parts);
-      const sizes = { dim: size.dim, above: all[i - 1]?.atMost ?? 0, atMost: size.atMost };
+      const sizes = { dim: size.dim, above: all[i - 1]?.size.atMost ?? 0, atMost: size.atMost };
       const leave = (group: number, part: PartOfKernel): void => {
         waiting.set(group, [...(waiting.get(group) ?? []), { ...sizes, parts: [part] }]);
       };
-      return lowerFor(withSize(size), stages, { ...hooks, isOnly: all.length === 1, arrived, groupOf, leave });
+      const branchHooks = { ...hooks, plans, isOnly: all.length <= 1, arrived, groupOf, leave };
+      return lowerFor(withSize(size), stages, branchHooks);
     },
   });
-  if (dim === undefined) return branch(anySize, 0, [anySize]).steps();
-  const sizes = sizesOf(dim);
-  const plans = sizes.map((size) =>
-    JSON.stringify([
-      [...choosePlans(withSize(size), stages).values()],
-      arrivals.map((arrival) => isFor(arrival, size)),
-    ]),
+  if (dim === undefined) return branch(sized(anySize), 0, []).steps();
+  const all = sizesOf(dim).map(sized);
+  const keys = all.map(({ size, plans }) =>
+    JSON.stringify([[...plans.values()], arrivals.map((arrival) => isFor(arrival, size))]),
   );
   // Of sizes with equal plans, the largest stands for all.
-  const kept = sizes.filter((_, i) => plans[i + 1] !== plans[i]);
+  const kept = all.filter((_, i) => keys[i + 1] !== keys[i]);
   return kept.length === 1 ? branch(at(kept, 0), 0, kept).steps() : chooseSteps(lowering, dim, kept.map(branch));
 }
 
@@ -152,9 +157,12 @@ function choosePlans(lowering: Lowering, stages: readonly Stage[]): ReadonlyMap<
     .filter((stage) => isInBlocks(lowering, stage))
     .map((stage) => {
       const candidates = plansOf({ region, stage, tiles });
-      const keys = new Set(candidates.map(({ plan }) => shapeKey(plan)));
-      const cheapestOf = (key: string) => cheapest(candidates.filter(({ plan }) => shapeKey(plan) === key));
-      return { stage, best: cheapest(candidates), byKey: new Map([...keys].map((key) => [key, cheapestOf(key)])) };
+      const byKey = new Map<string, Candidate>();
+      for (const candidate of candidates) {
+        const key = shapeName(candidate.plan.shape);
+        byKey.set(key, cheapest([byKey.get(key) ?? candidate, candidate]));
+      }
+      return { stage, best: cheapest(candidates), byKey };
     });
   const keys = new Set(all.flatMap(({ byKey }) => [...byKey.keys()]));
   const choices = [undefined, ...keys].map((key) => {
@@ -162,19 +170,16 @@ function choosePlans(lowering: Lowering, stages: readonly Stage[]): ReadonlyMap<
       stage,
       ...((key === undefined ? undefined : byKey.get(key)) ?? best),
     }));
-    const kernels = new Set(plans.map(({ plan }) => shapeKey(plan))).size;
+    const kernels = new Set(plans.map(({ plan }) => shapeName(plan.shape))).size;
     return { plans, cycles: plans.reduce((sum, { cycles }) => sum + cycles, kernels * dispatchCycles) };
   });
   const { plans } = choices.reduce((best, each) => (each.cycles < best.cycles ? each : best));
   return new Map(plans.map(({ stage, plan }) => [stage, plan]));
 }
 
-function shapeKey({ shape }: BlockPlan): string {
-  return Object.values(shape).join(" ");
-}
-
 /** What stages of a group need at some sizes. */
 interface BranchHooks extends StageHooks {
+  readonly plans: ReadonlyMap<Stage, BlockPlan>;
   /** Whether the kernels serve all sizes. */
   readonly isOnly: boolean;
   /** Parts of earlier groups' second kernels. */
@@ -187,22 +192,21 @@ interface BranchHooks extends StageHooks {
 function lowerFor(
   lowering: Lowering,
   stages: readonly Stage[],
-  { order, work, store, isOnly, arrived, groupOf, leave }: BranchHooks,
+  { order, work, plans, isOnly, arrived, groupOf, leave }: BranchHooks,
 ): readonly ScanStep[] {
   const { region, memory, forms, tiles } = lowering;
   const until = Math.max(...stages.map(groupOf));
   const scratch: KernelHooks["scratch"] = (size, dtype) =>
     memory.place(dtype, size, order, typeof size === "number" ? until : order);
-  const plans = choosePlans(lowering, stages);
   /** The parts of kernels, by shape of their blocks. */
-  const kernels = new Map<string, PartOfKernel[]>([...plans.values()].map((plan) => [shapeKey(plan), []]));
+  const kernels = new Map<string, PartOfKernel[]>([...plans.values()].map((plan) => [shapeName(plan.shape), []]));
   const add = (key: string, parts: readonly PartOfKernel[]) =>
     kernels.set(key, [...(kernels.get(key) ?? []), ...parts]);
   /** Stages of other forms go with blocks that leave them workgroup memory. */
   const isRoomy = (key: string) =>
     [...plans].every(([{ loops }, plan]) => {
       const isAlone = plan.chunks !== undefined || loops.length === 1;
-      return shapeKey(plan) !== key || (isAlone && bytesOf(plan.shape) <= roomyBytes);
+      return shapeName(plan.shape) !== key || (isAlone && bytesOf(plan.shape) <= roomyBytes);
     });
   const others = stages.filter((stage) => !plans.has(stage));
   const needMuch = others.some((stage) => formOf(forms, { region, stage, tiles }) === scatterByChunk);
@@ -219,25 +223,28 @@ function lowerFor(
     const context = { region, stage, tiles };
     const plan = plans.get(stage);
     if (plan === undefined) {
-      add(otherKey, [partOf(context, formOf(forms, context))]);
+      add(otherKey, [{ context, form: formOf(forms, context) }]);
       continue;
     }
     const { shape, chunks } = plan;
     if (chunks === undefined) {
-      add(shapeKey(plan), [partOf(context, blocksOf(shape))]);
+      add(shapeName(plan.shape), [{ context, form: blocksOf(context, shape) }]);
       continue;
     }
     const sums = stage.loops.map(() => scratch(sumsSize(context, chunks), "f32"));
-    const split = { shape, chunks, sums };
-    const products = stage.loops.map((_, product) => partOf(context, chunkSums(product, split)));
-    add(shapeKey(plan), products);
-    addSecond(partOf(context, sumOfChunks(split)));
+    const split = { shape, chunks };
+    const products = sums.map((own, product) => ({
+      context,
+      form: chunkSums(context, product, split),
+      scratch: [own],
+    }));
+    add(shapeName(plan.shape), products);
+    addSecond({ context, form: sumOfChunks(split), scratch: sums });
   }
   const phase = lowering.phaseOf(stages.flatMap(({ loops, roots }) => [...loops, ...roots]));
-  const hooks = { begin: () => {}, store, scratch };
   const dispatches = [...kernels.values()].flatMap((parts): readonly Dispatch[] => {
     const own = [...new Set(parts.map(({ context }) => context.stage))];
-    const { built, writers, seconds } = buildParts(lowering, region, parts, { ...hooks, work: stagesWork(work, own) });
+    const { built, writers, seconds } = buildParts(lowering, region, parts, { scratch, work: stagesWork(work, own) });
     seconds.forEach(addSecond);
     return built.map((each, i) => {
       const grid = [...each.grid];
@@ -247,7 +254,7 @@ function lowerFor(
   });
   if (later.length === 0) return dispatches;
   // Stages are counted once, with their first kernel.
-  const { built } = buildParts(lowering, region, later, { ...hooks, work: { flops: [], bytes: [] } });
+  const { built } = buildParts(lowering, region, later, { scratch, work: { flops: [], bytes: [] } });
   return [...dispatches, ...built.map((each): Dispatch => ({ ...each, kind: "dispatch", phase }))];
 }
 

@@ -1,8 +1,4 @@
-/**
- * @file What a visitor makes is kept: code, settings, data, runs, through reloads, links and other starts.
- *
- * @module-tag slow
- */
+/** @file What a visitor makes is kept: code, settings, data, runs, through reloads, links and other starts. */
 import { readFile } from "node:fs/promises";
 import { decode } from "fast-png";
 import type { Browser, Page } from "playwright-core";

@@ -1,8 +1,4 @@
-/**
- * @file Every view of the playground under axe-core, in light and dark, on a wide screen and on a phone.
- *
- * @module-tag slow
- */
+/** @file Every view of the playground under axe-core, in light and dark, on a wide screen and on a phone. */
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import type { AxeResults } from "axe-core";

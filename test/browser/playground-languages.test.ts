@@ -1,8 +1,4 @@
-/**
- * @file The playground in browsers that name their language as Intl does not take it.
- *
- * @module-tag slow
- */
+/** @file The playground in browsers that name their language as Intl does not take it. */
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { launchBrowser } from "../support/browser.ts";

@@ -1,8 +1,4 @@
-/**
- * @file What the playground shows, in Chromium: equations, legends, examples, messages; for everyone, on any screen.
- *
- * @module-tag slow
- */
+/** @file What the playground shows, in Chromium: equations, legends, examples, messages; for everyone, on any screen. */
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { launchBrowser } from "../support/browser.ts";

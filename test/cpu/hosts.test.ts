@@ -1,8 +1,4 @@
-/**
- * @file The CPU in Node, Deno and Chromium, with different page policies: the same bits everywhere.
- *
- * @module-tag slow
- */
+/** @file The CPU in Node, Deno and Chromium, with different page policies: the same bits everywhere. */
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";

@@ -1,8 +1,4 @@
-/**
- * @file The guide's page writes with a model in a browser; the README's program runs in Deno from the sources.
- *
- * @module-tag slow
- */
+/** @file The guide's page writes with a model in a browser; the README's program runs in Deno from the sources. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

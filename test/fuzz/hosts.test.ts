@@ -1,8 +1,4 @@
-/**
- * @file The fuzz in each host: a few cells, an entry that fails, and what a wrong option is answered.
- *
- * @module-tag slow
- */
+/** @file The fuzz in each host: a few cells, an entry that fails, and what a wrong option is answered. */
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";

@@ -1,8 +1,4 @@
-/**
- * @file A browser whose GPU process dies during training: the page reports it in one line and continues.
- *
- * @module-tag slow
- */
+/** @file A browser whose GPU process dies during training: the page reports it in one line and continues. */
 import { fileURLToPath } from "node:url";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";

@@ -95,10 +95,10 @@ describe("a barrier is placed", () => {
       "for n in 0 .. 4 by 1 (depth of 4, serial)",
       "barrier",
       "stage",
-      expect.stringContaining("shared1[lane] = "),
+      expect.stringContaining("shared0_64_f32[lane] = "),
       "barrier",
       "stage",
-      expect.stringContaining("= shared1[0]"),
+      expect.stringContaining("= shared0_64_f32[0]"),
     ]);
   });
 

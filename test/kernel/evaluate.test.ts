@@ -192,7 +192,7 @@ test.each<[string, Write, string]>([
   [
     "uninitialized workgroup memory",
     (k, { made }) => k.storeElement(made, own(k), k.load(shared(k), k.lane)),
-    "shared1[0]: lane 0 reads it before it was written",
+    "shared0_4_u32[0]: lane 0 reads it before it was written",
   ],
   [
     "memory of the previous workgroup",
@@ -201,7 +201,7 @@ test.each<[string, Write, string]>([
       k.if(k.equal(k.group, k.u32(0)), () => k.storeElement(array, k.lane, k.u32(1)));
       k.storeElement(made, own(k), k.load(array, k.lane));
     },
-    "shared1[0]: lane 0 reads it before it was written",
+    "shared0_4_u32[0]: lane 0 reads it before it was written",
   ],
   [
     "a slot that does not exist",
@@ -210,22 +210,22 @@ test.each<[string, Write, string]>([
       k.storeInSlot(array, k.group, k.lane, k.u32(1));
       k.storeElement(made, own(k), k.load(array, k.lane, k.u32(2)));
     },
-    "shared1[0]: out of bounds: slot 2 of 2",
+    "shared0_2x4_u32[0]: out of bounds: slot 2 of 2",
   ],
   [
     "an index beyond a slot",
     (k) => k.storeInSlot(k.sharedArray("u32", size, 2), k.u32(0), k.add(k.lane, k.u32(1)), k.u32(1)),
-    "shared1[4]: out of bounds: a slot has 4 elements",
+    "shared0_2x4_u32[4]: out of bounds: a slot has 4 elements",
   ],
   [
     "a read outside workgroup memory",
     (k, { made }) => k.storeElement(made, own(k), k.load(shared(k), k.u32(size))),
-    "shared1[4]: read out of bounds: it has 4 elements",
+    "shared0_4_u32[4]: read out of bounds: it has 4 elements",
   ],
   [
     "a write outside workgroup memory",
     (k) => k.storeElement(shared(k), k.add(k.lane, k.u32(1)), k.u32(1)),
-    "shared1[4]: written out of bounds: it has 4 elements",
+    "shared0_4_u32[4]: written out of bounds: it has 4 elements",
   ],
   [
     "a read of what another lane wrote, without a barrier",
@@ -234,7 +234,7 @@ test.each<[string, Write, string]>([
       k.storeElement(array, k.lane, k.u32(1));
       k.storeElement(made, own(k), k.load(array, other(k)));
     },
-    "shared1[1]: lane 0 reads what lane 1 writes without a barrier between",
+    "shared0_4_u32[1]: lane 0 reads what lane 1 writes without a barrier between",
   ],
   [
     "a read of what another lane overwrites, without a barrier",
@@ -246,12 +246,12 @@ test.each<[string, Write, string]>([
       k.storeElement(array, k.lane, k.u32(2));
       k.storeElement(made, own(k), seen);
     },
-    "shared1[1]: lane 0 reads what lane 1 writes without a barrier between",
+    "shared0_4_u32[1]: lane 0 reads what lane 1 writes without a barrier between",
   ],
   [
     "two lanes that write one element",
     (k) => k.storeElement(shared(k), k.u32(0), k.u32(1)),
-    "shared1[0]: lane 1 writes what lane 0 wrote without a barrier between",
+    "shared0_4_u32[0]: lane 1 writes what lane 0 wrote without a barrier between",
   ],
   [
     "a barrier that some lanes do not reach",

@@ -186,18 +186,18 @@ test("parts are functions, each with its range of workgroups", () => {
     @group(0) @binding(3) var<storage, read_write> buffer1: array<f32>;
     @group(0) @binding(4) var<storage, read> buffer2: array<f32>;
 
-    var<workgroup> shared1: array<f32, 64>;
+    var<workgroup> shared0_64_f32: array<f32, 64>;
 
     fn double(x: f32) -> f32 {
       return (x + x);
     }
 
     fn part0(group: u32, lane: u32) {
-      let v2: f32 = double(buffer2[lane]);
-      shared1[lane] = v2;
+      let v1: f32 = double(buffer2[lane]);
+      shared0_64_f32[lane] = v1;
       workgroupBarrier();
       if ((lane == 0u)) {
-        buffer1[group] = shared1[63u];
+        buffer1[group] = shared0_64_f32[63u];
       }
     }
 

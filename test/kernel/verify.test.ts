@@ -257,22 +257,22 @@ test.each<[string, (k: KernelBuilder) => unknown, RegExp]>([
   [
     "an index beyond shared memory",
     (k) => k.storeElement(k.sharedArray("f32", 4), k.u32(4), k.f32(1)),
-    /shared1 has 4 elements, but its index is 4/,
+    /shared0_4_f32 has 4 elements, but its index is 4/,
   ],
   [
     "a slot beyond two",
     (k) => k.storeInSlot(k.sharedArray("f32", 4, 2), k.u32(2), k.lane, k.f32(1)),
-    /shared1 has 2 slots, but its slot is 2/,
+    /shared0_2x4_f32 has 2 slots, but its slot is 2/,
   ],
   [
     "a slot of memory without slots",
     (k) => k.storeInSlot(k.sharedArray("f32", 4), k.u32(0), k.lane, k.f32(1)),
-    /shared1 has 1 slots/,
+    /shared0_4_f32 has 1 slots/,
   ],
   [
     "no slot for memory with two",
     (k) => k.storeElement(k.sharedArray("f32", 4, 2), k.lane, k.f32(1)),
-    /shared1 has 2 slots/,
+    /shared0_2x4_f32 has 2 slots/,
   ],
   [
     "more registers than values",
@@ -341,7 +341,7 @@ test.each<[string, Partial<KernelCode>, RegExp]>([
     },
     /declares given as read_write but never writes it/,
   ],
-  ["shared memory that is not declared", { shared: [] }, /shared1 is not declared/],
+  ["shared memory that is not declared", { shared: [] }, /shared0_2x64_f32 is not declared/],
   ["sizes that are not uniforms", { uniforms: [] }, /the size B is not a uniform of the kernel/],
 ])("rejects a kernel with %s", (_, change, message) => {
   expect(() => verifyKernel("k0", { ...kernel(wellFormed), ...change })).toThrow(message);

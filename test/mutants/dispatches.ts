@@ -40,7 +40,13 @@ export const dispatchMutants: readonly Mutant[] = [
   ...changed(
     "compiler/plan/lower.ts",
     [onCounts],
-    [["a number that readers compute is read from memory", "if (recomputed.has(id)) return undefined;", ""]],
+    [
+      [
+        "a number that readers compute is read from memory",
+        "recomputed.has(id) ? undefined : target(id)",
+        "target(id)",
+      ],
+    ],
   ),
   ...changed(
     "compiler/plan/emit/shared-work.ts",

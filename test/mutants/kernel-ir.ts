@@ -219,7 +219,7 @@ export const kernelIrMutants: readonly Mutant[] = [
   ...changed(
     "compiler/kernel/builder.ts",
     ["test/kernel/kernels.test.ts"],
-    [["every part has memory of its own", "this.#unusedShared = [...this.#shared];", ""]],
+    [["every part has memory of its own", "    this.#sharedOfPart = new Map();\n", ""]],
   ),
   ...changed(
     "compiler/kernel/builder.ts",
@@ -280,10 +280,10 @@ export const kernelIrMutants: readonly Mutant[] = [
     "compiler/kernel/walk.ts",
     [onKernels],
     [
-      ["the last part tells how a buffer is bound", " && !found.has(expr.array.buffer)", ""],
+      ["the last part tells how a buffer is bound", "else if (!found.has(array.buffer))", "else"],
       ["buffers in the order in which they are met", ".sort((a, b) => a.array.buffer - b.array.buffer)", ""],
-      ["sizes of other parts are not given", "if (parts.length > 1) for", "if (parts.length > 9) for"],
-      ["one part alone counts its workgroups", "if (parts.length > 1) for", "for"],
+      ["sizes of other parts are not given", "if (parts.length > 1)", "if (parts.length > 9)"],
+      ["one part alone counts its workgroups", "if (parts.length > 1)", ""],
       ["sums of dimensions are not given", 'if (expr.kind === "uniform") note(expr.sum);', ""],
       [
         "functions that functions return are left out",

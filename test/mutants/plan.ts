@@ -422,6 +422,48 @@ export const planMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
+    "compiler/plan/emit/shared-parts.ts",
+    ["test/plan/shared-parts.test.ts", "test/gpu/product-blocks.test.ts"],
+    [
+      ["every part is written for itself", "    ofForm.set(key, known);\n", ""],
+      [
+        "forms that are made for a stage are one",
+        "this.#known.get(form.name ?? form)",
+        "this.#known.get([...this.#known.keys()][0] ?? form)",
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/emit/canonical-part.ts",
+    ["test/plan/shared-parts.test.ts"],
+    [
+      ["parts of all nodes are one", "nodes, sources,", "sources,"],
+      ["parts for all targets are one", "data: [own, alike,", "data: [own,"],
+      ["sizes tell parts apart", "{ ...tiles, outside: undefined }", "tiles"],
+      [
+        "every buffer is the first",
+        "[...buffers.add(given.buffer)].indexOf(given.buffer)",
+        "0 * buffers.add(given.buffer).size",
+      ],
+      ["offsets have symbols by where they are met", "sums.get(key) ?? ", ""],
+      ["nothing begins at a multiple of four", "mulDims(4, symbol) }", "symbol }"],
+      ["parts of vectors are told apart by their start", "places.sumOf([node.attrs.start])", "[node.attrs.start]"],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/emit/canonical-part.ts",
+    ["test/kernels/kernels.test.ts"],
+    [["offsets of 0 are like others", "if (sum.every((dim) => dim === 0)) return [0];", ""]],
+  ),
+  ...changed(
+    "compiler/kernel/places.ts",
+    ["test/plan/shared-parts.test.ts"],
+    [
+      ["a body has the buffers of another part", "{ ...array, buffer, name }", "{ ...array, name }"],
+      ["four times a sum is the sum", "mulDims(dimCoefficient(dim), each)", "each"],
+    ],
+  ),
+  ...changed(
     "compiler/plan/tuning.ts",
     ["test/train/files/tuned.test.ts"],
     [

@@ -144,7 +144,7 @@ export const productMutants: readonly Mutant[] = [
         "writer.select(isFirst, writer.f32(0),",
         "writer.select(writer.bool(true), writer.f32(0),",
       ],
-      ["chunks of any depth are one sum", "mostOfLane <= mostTerms", "mostOfLane > 0"],
+      ["chunks of any depth are one sum", "mostOfLane > mostTerms", "mostOfLane < 0"],
     ],
   ),
   ...changed(
@@ -209,19 +209,17 @@ export const productMutants: readonly Mutant[] = [
   ...changed(
     "compiler/plan/outside-loops.ts",
     [inBlocks],
+    [["one kernel serves all sizes", "keys[i + 1] !== keys[i]", "keys[i + 1] === undefined"]],
+  ),
+  ...changed(
+    "compiler/plan/emit/block-shape.ts",
+    [inBlocks],
     [
       [
         "blocks of any shape share a kernel",
         'return Object.values(shape).join(" ");',
         'return shape === undefined ? "" : "one";',
       ],
-      ["one kernel serves all sizes", "plans[i + 1] !== plans[i]", "plans[i + 1] === undefined"],
-    ],
-  ),
-  ...changed(
-    "compiler/plan/emit/block-shape.ts",
-    [inBlocks],
-    [
       ["tiles are small on any GPU", "laneRegisters >= largeTile", "laneRegisters > 512"],
       ["tiles are large on any GPU", "laneRegisters >= largeTile", "laneRegisters > 0"],
     ],

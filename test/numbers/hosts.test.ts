@@ -1,8 +1,4 @@
-/**
- * @file What `numbers.test.ts` holds in Node, in Deno and headless Chromium.
- *
- * @module-tag slow
- */
+/** @file What `numbers.test.ts` holds in Node, in Deno and headless Chromium. */
 import { beforeAll, describe } from "vitest";
 import { measureIn } from "./hosts.ts";
 import type { Measured } from "./protocol.ts";

@@ -7,7 +7,6 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { opTable } from "../../compiler/ops/table.ts";
 import { openDevice } from "../../index.ts";
 import { deviceExecutor, interpreter } from "../../testing/executor.ts";
-import { slowUnless } from "../support/some-of.ts";
 import { measuredFunctions } from "./functions.ts";
 import { inexactCases, measure, sampleBits, ulpAt, ulpError } from "./measure.ts";
 import type { Measured } from "./protocol.ts";
@@ -57,5 +56,5 @@ describe.each([
     found = { measured: await measure(device), inexact: await inexactCases(deviceExecutor("", device, 0)) };
     device.destroy();
   });
-  describe("", slowUnless(place === "cpu"), () => holdToTable(place, () => found));
+  holdToTable(place, () => found);
 });

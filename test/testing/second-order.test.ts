@@ -1,8 +1,4 @@
-/**
- * @file Second derivatives of random cells: compared on request, and errors in only these are found.
- *
- * @module-tag slow
- */
+/** @file Second derivatives of random cells: compared on request, and errors in only these are found. */
 import { expect, test } from "vitest";
 import { interpret } from "../../index.ts";
 import type { Executor } from "../../testing/executor.ts";

@@ -1,8 +1,4 @@
-/**
- * @file A short soak: device memory does not grow during training, and trainers leak none.
- *
- * @module-tag slow
- */
+/** @file A short soak: device memory does not grow during training, and trainers leak none. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { at } from "../../compiler/graph/errors.ts";
 import { deviceOnCpu } from "../../devices/cpu.ts";

@@ -38,8 +38,7 @@ import {
   transpose,
   valueAndGrad,
 } from "../../index.ts";
-import { executors, interpreter } from "../support/executors.ts";
-import { slowUnless } from "../support/some-of.ts";
+import { executors } from "../support/executors.ts";
 
 type Float = Tensor<"f32">;
 type Matrix = number[][];
@@ -185,16 +184,13 @@ const definitions: Readonly<Record<string, CellDefinition>> = {
   gru: torchGru as CellDefinition,
 };
 
-describe.each(executors)("on the $name", (executor) => {
-  const { execute, tolerance } = executor;
+describe.each(executors)("on the $name", ({ execute, tolerance }) => {
   describe.each(Object.entries(definitions))("torch's %s", (name, definition) => {
     const file = new URL(`../golden/torch_${name}.json`, import.meta.url);
     const golden = JSON.parse(readFileSync(file, "utf8")) as Golden;
     const { gradients, update, names, states, weights, data } = graphsOf(definition, golden);
 
-    const tier = slowUnless(executor === interpreter || name === "rnn");
-
-    test("output, final state, loss and every gradient", tier, async () => {
+    test("output, final state, loss and every gradient", async () => {
       verify(gradients);
       const results = await execute(gradients, [...weights, ...data, fromNested(golden.w)]);
       const wanted = [
@@ -208,7 +204,7 @@ describe.each(executors)("on the $name", (executor) => {
       for (const error of errors) expect(error).toBeLessThan(tolerance);
     });
 
-    test("five steps of Adam", tier, async () => {
+    test("five steps of Adam", async () => {
       verify(update);
       const blank = weights.map(({ shape }) => zeros(shape));
       let state = [weights, blank, blank];

@@ -37,7 +37,10 @@ export class EvaluatedKernel {
     this.#options = options;
     this.#enter();
     this.#frame = new Frame(clock, code, options.subgroupSize);
-    this.#parts = code.parts.map(({ body }) => partAction(this.#frame, body));
+    this.#parts = code.parts.map(({ body, places }) => {
+      this.#frame.places = places;
+      return partAction(this.#frame, body);
+    });
   }
 
   #enter(): void {

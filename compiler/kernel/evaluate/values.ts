@@ -3,7 +3,8 @@
  */
 import { type Dim, type DimSizes, evaluateDim } from "../../graph/dim.ts";
 import { InternalError } from "../../graph/errors.ts";
-import type { KernelArray, KernelCode, Type, Variable } from "../ir.ts";
+import type { KernelArray, KernelCode, PartPlaces, Type, Variable } from "../ir.ts";
+import { arrayAt, sumAt } from "../places.ts";
 import { type BufferMemory, type Clock, type Fault, RegisterMemory, SharedMemory } from "./memory.ts";
 
 /** A number per lane: an f32, a component of f32x4, an integer, or 0 or 1 for a bool. */
@@ -47,6 +48,8 @@ export class Frame {
   given: Given = { buffers: [], sizes: {}, counts: [], end: 0 };
   /** The number of the workgroup within its part. */
   group = 0;
+  /** Those of the part whose actions are made. */
+  places: PartPlaces | undefined;
   /** Lanes that take part in the current statement, if it reads other lanes. */
   readonly isActive: Uint8Array;
   #free = new Float64Array();
@@ -111,7 +114,7 @@ export class Frame {
 
   memoryOf(array: KernelArray): Memory {
     if (array.space !== "global") return this.#arrays.get(array) ?? this.#missing(array.name);
-    const { buffer, name, element } = array;
+    const { buffer, name, element } = arrayAt(array, this.places);
     const width = componentsOf(element);
     const memory = () => this.given.buffers[buffer] ?? this.#missing(name);
     return {
@@ -121,7 +124,8 @@ export class Frame {
   }
 
   /** A sum of dimensions, computed once per run. */
-  sum(dims: readonly Dim[]): Value {
+  sum(given: readonly Dim[]): Value {
+    const dims = sumAt(given, this.places);
     let known: Given | undefined;
     let sum = 0;
     return () => {

@@ -36,6 +36,11 @@ export interface BlockPlan {
 /** Lanes of a workgroup. */
 export const blockLanes = 64;
 
+/** Shapes with one name are equal. */
+export function shapeName(shape: BlockShape): string {
+  return Object.values(shape).join(" ");
+}
+
 /** Rows and columns of the block of a workgroup, and the depth between two barriers. */
 export const rowsOf = ({ rows, rowLanes }: BlockShape): number => rows * rowLanes;
 export const columnsOf = ({ columns, columnLanes }: BlockShape): number => columns * columnLanes;

@@ -22,9 +22,10 @@ import {
   columnsOf,
   depthOf,
   rowsOf,
+  shapeName,
 } from "./block-shape.ts";
 import { joinSlices, overTile, startTile, startVector } from "./block-tile.ts";
-import type { Emission, Form, FormContext } from "./form.ts";
+import type { Emission, Form, FormContext, PartForm } from "./form.ts";
 import { isLong, overBlocks, RunningSums } from "./long-sums.ts";
 import { flatPosition, rememberLoop } from "./loops.ts";
 import { storeRootsAt } from "./stage.ts";
@@ -46,16 +47,19 @@ export const blocks: Form = {
   matches: usesBlocks,
   grid: (context) => blockGrid(context, shapeOf(context)),
   lanes: () => blockLanes,
-  emit: (emission) => emitBlocks(emission, shapeOf(emission)),
+  emit: (emission) => blocksOf(emission, shapeOf(emission)).emit(emission),
 };
 
-/** Blocks of a given shape. */
-export function blocksOf(shape: BlockShape): Form {
+/** Blocks of a given shape, for a stage. */
+export function blocksOf({ region, stage, tiles }: FormContext, shape: BlockShape): PartForm {
+  // Lanes that share a tile each add up their own part of the depth.
+  const depth = at(loopExtentsOf(region, at(stage.loops, 0)), 0);
+  const inParts = isLong({ count: boundOf(depth, tiles.outside), stride: shape.slices });
   return {
-    matches: usesBlocks,
+    name: `blocks ${inParts} ${shapeName(shape)}`,
     grid: (context) => blockGrid(context, shape),
     lanes: () => blockLanes,
-    emit: (emission) => emitBlocks(emission, shape),
+    emit: (emission) => emitBlocks(emission, shape, inParts),
   };
 }
 
@@ -150,7 +154,8 @@ export function placeOf(
   return { place: { outer, m, n, row0, column0, laneRow, laneColumn, slice, lane }, chunk };
 }
 
-function emitBlocks({ emitter, region, stage, tiles, store }: Emission, shape: BlockShape): void {
+/** `inParts` says whether sums are so long that parts of them are added up first (long-sums.ts). */
+function emitBlocks({ emitter, region, stage, store }: Emission, shape: BlockShape, inParts: boolean): void {
   const { writer } = emitter;
   const { place } = placeOf({ emitter, region, stage }, shape, 1);
   const sums = stage.accumulators.map(() => startTile(writer, shape));
@@ -165,8 +170,7 @@ function emitBlocks({ emitter, region, stage, tiles, store }: Emission, shape: B
       writer,
       added.map((sum) => ({ registers: at(sums, sum), startPart: () => startVector(writer) })),
     );
-    // Lanes that share a tile each add up their own part of the depth.
-    if (isLong({ count: boundOf(depth, tiles.outside), stride: shape.slices }))
+    if (inParts)
       overBlocks(writer, { start: whole.first, count: depth, stride: shape.slices }, running, (first, end) => {
         loop.write(phase, { ...whole, first, end }, running);
       });

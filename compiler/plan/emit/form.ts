@@ -19,26 +19,36 @@ export interface FormContext {
 export interface Emission extends FormContext {
   readonly emitter: Emitter;
   readonly store: StoreRoot;
-  /** Allocates scratch memory of a given length, valid until the stage's kernels have run. */
-  readonly scratch: (size: Dim, dtype: DType) => Location;
-  /** Leaves the rest of the stage to a second kernel. */
-  readonly leave: (rest: SecondPart) => void;
+  /** The memory that the form asks for. */
+  readonly scratch: readonly Location[];
 }
 
-/** The part of a stage that needs what all workgroups have stored: a second kernel. */
-export interface SecondPart {
-  readonly grid: GridPart;
-  readonly lanes: number;
-  readonly emit: (emission: Emission) => void;
+/** Memory that the kernels of a stage use between them; another stage may have it after they have run. */
+export interface ScratchArray {
+  readonly size: Dim;
+  readonly dtype: DType;
 }
 
-export interface Form {
-  readonly matches: (context: FormContext) => boolean;
+/** How a part of a kernel is written. */
+export interface PartForm {
+  /** Forms that are made for a stage write the same if they have one name; any other form has none. */
+  readonly name?: string;
   readonly grid: (context: FormContext) => GridPart;
   /** Invocations of a workgroup. */
   readonly lanes: (context: FormContext) => number;
-  /** Writes the stage, or its first part. */
+  /** The memory that it needs beside that of values; none by default. */
+  readonly scratch?: (context: FormContext) => readonly ScratchArray[];
   readonly emit: (emission: Emission) => void;
+  /**
+   * What is left to a second kernel, since it needs what all workgroups have stored: it has the same scratch memory, and
+   * asks for none.
+   */
+  readonly second?: (context: FormContext) => PartForm | undefined;
+}
+
+/** A form of stages. */
+export interface Form extends PartForm {
+  readonly matches: (context: FormContext) => boolean;
 }
 
 /** How positions are assigned to invocations. */

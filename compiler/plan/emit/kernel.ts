@@ -7,23 +7,28 @@ import type { Expr, SharedPlace } from "../../kernel/ir.ts";
 import { gridOf, overPositions } from "../../kernel/mapping.ts";
 import { bytesOf } from "../../kernel/storage.ts";
 import type { Lowering } from "../lowering.ts";
-import type { Grid, GridPart, Location, PlannedKernel, Work } from "../program.ts";
+import type { Grid, Location, PlannedKernel, Work } from "../program.ts";
 import type { Stage } from "../stages/stages.ts";
-import { type Emission, type Form, type FormContext, mappingOf, type SecondPart } from "./form.ts";
+import { type FormContext, mappingOf, type PartForm } from "./form.ts";
 import { formOf } from "./forms.ts";
 import { PlacedBuilder } from "./placed-builder.ts";
 import type { StoreRoot } from "./stage.ts";
 import { Emitter, type Region } from "./values.ts";
 
 export interface KernelHooks {
-  /** Writes the code that comes before everything else, such as which step of a loop this is. */
-  readonly begin: (emitter: Emitter) => void;
-  /** Stores a root's value at its location, or adds it to what is stored there. */
-  readonly store: (emitter: Emitter, id: NodeId, index: readonly Index[], value: Expr, how: "set" | "add") => void;
+  /** How a region inside of loops is written; that of the program is known (stored-region.ts). */
+  readonly own?: OwnStores;
   /** Allocates scratch memory of a given length, valid until the stages' kernels have run. */
   readonly scratch: (size: Dim, dtype: DType) => Location;
   /** The work of the stages. */
   readonly work: Work;
+}
+
+export interface OwnStores {
+  /** Writes the code that comes before everything else, such as which step of a loop this is. */
+  readonly begin?: (emitter: Emitter) => void;
+  /** Stores a root's value at its location, or adds it to what is stored there. */
+  readonly store: (emitter: Emitter, id: NodeId, index: readonly Index[], value: Expr, how: "set" | "add") => void;
 }
 
 /** A kernel and its workgroups. */
@@ -43,9 +48,9 @@ export function buildKernels(
   hooks: KernelHooks,
 ): readonly Built[] {
   const { tiles } = lowering;
-  const parts = stages.map((stage) => {
+  const parts = stages.map((stage): PartOfKernel => {
     const context = { region, stage, tiles };
-    return partOf(context, formOf(lowering.forms, context));
+    return { context, form: formOf(lowering.forms, context) };
   });
   const { built, seconds } = buildParts(lowering, region, parts, hooks);
   if (seconds.length === 0) return built;
@@ -57,14 +62,9 @@ const noWork: Work = { flops: [], bytes: [] };
 /** A stage, or a part of its work, and how it is written. */
 export interface PartOfKernel {
   readonly context: FormContext;
-  readonly grid: GridPart;
-  readonly lanes: number;
-  readonly emit: Form["emit"];
-}
-
-/** A stage in some form. */
-export function partOf(context: FormContext, form: Form): PartOfKernel {
-  return { context, grid: form.grid(context), lanes: form.lanes(context), emit: form.emit };
+  readonly form: PartForm;
+  /** The memory that the form asks for; undefined until it has a place. */
+  readonly scratch?: readonly Location[] | undefined;
 }
 
 /** Kernels, and what their parts leave to second ones. */
@@ -85,7 +85,12 @@ export function buildParts(
   parts: readonly PartOfKernel[],
   hooks: KernelHooks,
 ): BuiltParts {
-  return buildFitting(lowering, region, parts.map(withFixedScratch), hooks);
+  return buildFitting(
+    lowering,
+    region,
+    parts.map((part) => placed(part, hooks)),
+    hooks,
+  );
 }
 
 function buildFitting(
@@ -108,21 +113,15 @@ function buildFitting(
   };
 }
 
-/** A part that can be built several times with the same scratch memory. */
-function withFixedScratch(part: PartOfKernel): PartOfKernel {
-  const places: Location[] = [];
+/** A part with its scratch memory: it can be built several times. */
+function placed(
+  part: PartOfKernel,
+  { scratch }: KernelHooks,
+): PartOfKernel & { readonly scratch: readonly Location[] } {
+  const { form, context } = part;
   return {
     ...part,
-    emit: (emission) => {
-      let next = 0;
-      const scratch: Emission["scratch"] = (size, dtype) => {
-        const place = places[next] ?? emission.scratch(size, dtype);
-        places[next] = place;
-        next += 1;
-        return place;
-      };
-      part.emit({ ...emission, scratch });
-    },
+    scratch: part.scratch ?? (form.scratch?.(context) ?? []).map(({ size, dtype }) => scratch(size, dtype)),
   };
 }
 
@@ -139,22 +138,30 @@ function buildTogether(
   lowering: Lowering,
   region: Region,
   parts: readonly PartOfKernel[],
-  { begin, store, scratch, work }: KernelHooks,
+  { own, work }: KernelHooks,
 ): { readonly built: Built; readonly seconds: readonly PartOfKernel[]; readonly writer: PlacedBuilder } {
   const writer = new PlacedBuilder(lowering.buffers, lowering.tiles);
-  const seconds: PartOfKernel[] = [];
-  for (const { context, grid, emit } of parts)
-    writer.part(grid, () => {
+  const grid = parts.map(({ context, form }) => form.grid(context));
+  for (const [i, { context, form, scratch = [] }] of parts.entries()) {
+    if (own === undefined) {
+      lowering.parts.add(writer, form, { ...context, region: lowering.region }, scratch, lowering.buffers());
+      continue;
+    }
+    writer.part(at(grid, i), () => {
       const emitter = new Emitter(writer, { region, ids: context.stage.roots });
-      begin(emitter);
-      const storeRoot: StoreRoot = (id, index, value, how = "set") => store(emitter, id, index, value, how);
-      const leave = (rest: SecondPart) => void seconds.push({ context, ...rest });
-      emit({ ...context, emitter, store: storeRoot, scratch, leave });
+      own.begin?.(emitter);
+      const store: StoreRoot = (id, index, value, how = "set") => own.store(emitter, id, index, value, how);
+      form.emit({ ...context, emitter, store, scratch });
     });
+  }
   const ids = [...new Set(parts.flatMap(({ context: { stage } }) => [...stage.loops, ...stage.roots]))];
-  const workgroupSize = Math.max(...parts.map(({ lanes }) => lanes));
+  const workgroupSize = Math.max(...parts.map(({ context, form }) => form.lanes(context)));
   const kernel = finishKernel(lowering, writer, region, ids, workgroupSize, work);
-  return { built: { kernel, grid: parts.map(({ grid }) => grid) }, seconds, writer };
+  const seconds = parts.flatMap(({ context, form, scratch }): readonly PartOfKernel[] => {
+    const second = form.second?.(context);
+    return second === undefined ? [] : [{ context, form: second, scratch }];
+  });
+  return { built: { kernel, grid }, seconds, writer };
 }
 
 /** A value that is copied to a location unchanged. */

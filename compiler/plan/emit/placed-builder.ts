@@ -12,7 +12,7 @@ import type { BufferSpec, Location } from "../program.ts";
 import type { TileOptions } from "../stages/tiles.ts";
 
 export class PlacedBuilder extends KernelBuilder {
-  readonly #buffers: () => readonly BufferSpec[];
+  readonly #buffers: () => readonly Pick<BufferSpec, "name" | "element">[];
   /** Terms that one iteration of a product's loop should add, so that accumulators are read and written less often. */
   readonly termsPerTurn: number;
   /**
@@ -28,7 +28,7 @@ export class PlacedBuilder extends KernelBuilder {
   readonly #waiting = new Map<string, { readonly bits: Expr; readonly place: Index; readonly isHigh: boolean }>();
 
   constructor(
-    buffers: () => readonly BufferSpec[],
+    buffers: () => readonly Pick<BufferSpec, "name" | "element">[],
     { target, tuning }: Pick<TileOptions, "target" | "tuning"> = { target: "gpu" },
   ) {
     super();

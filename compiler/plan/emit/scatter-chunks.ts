@@ -9,9 +9,8 @@ import { nodeAt } from "../../graph/graph.ts";
 import type { Index } from "../../kernel/index-arithmetic.ts";
 import type { Expr } from "../../kernel/ir.ts";
 import { gridOf, overPositions } from "../../kernel/mapping.ts";
-import type { Location } from "../program.ts";
 import { mostTerms } from "./block-shape.ts";
-import { type Emission, type Form, type FormContext, mappingOf } from "./form.ts";
+import { type Emission, type Form, type FormContext, mappingOf, type PartForm } from "./form.ts";
 import type { PlacedBuilder } from "./placed-builder.ts";
 import { scatterOf } from "./scatter.ts";
 import { addChunks } from "./split-depth.ts";
@@ -34,13 +33,15 @@ const mostChunks = 64;
 const mostBytes = 32 * 2 ** 20;
 
 export const scatterByChunk: Form = {
-  matches: (context) => cutOf(context) !== undefined,
+  matches: (context) => context.tiles.outside !== undefined && cutOf(context) !== undefined,
   grid: (context) => {
     const { columnBlocks, rowBlocks, chunks } = workOf(context);
     return { rows: [columnBlocks * rowBlocks * chunks], rowsPer: 1, columns: [1], lanes: 1 };
   },
   lanes: () => lanes,
+  scratch: (context) => [{ size: mulDims(workOf(context).chunks, context.stage.size), dtype: "f32" }],
   emit: emitChunks,
+  second: () => sumOfChunks,
 };
 
 interface ScatterCut {
@@ -52,7 +53,7 @@ interface ScatterCut {
 
 /** How the work of a scatter is cut, or undefined where it is not. */
 function cutOf({ region, stage, tiles }: FormContext): ScatterCut | undefined {
-  if (stage.form !== "scatter" || tiles.target !== "gpu" || tiles.outside === undefined) return undefined;
+  if (stage.form !== "scatter" || tiles.target !== "gpu") return undefined;
   const { aval, operands } = nodeAt(region.graph, at(stage.loops, 0));
   const [rows, ...width] = aval.shape;
   const columns = sizeOf(width);
@@ -77,7 +78,7 @@ function lengthOf(writer: PlacedBuilder, count: Dim, chunks: number): Expr {
 }
 
 function emitChunks(emission: Emission): void {
-  const { emitter, region, stage, scratch, leave } = emission;
+  const { emitter, region, stage, scratch } = emission;
   const { writer } = emitter;
   const { index, lane } = writer;
   const number = (value: number) => writer.u32(value);
@@ -85,9 +86,7 @@ function emitChunks(emission: Emission): void {
   const { shape, count } = scatterOf(emitter, region, stage);
   const width = shape.slice(1);
   const columns = Number(sizeOf(width));
-  const to = scratch(mulDims(chunks, stage.size), "f32");
-  leave(sumOfChunks(emission, { to, chunks }));
-
+  const to = at(scratch, 0);
   // A large dispatch has workgroups beyond the last.
   writer.leaveIf(writer.lessEqual(number(columnBlocks * rowBlocks * chunks), writer.group));
   const chunk = writer.let("chunk", writer.rem(writer.group, number(chunks)));
@@ -163,32 +162,28 @@ function addUpdates(
 }
 
 /** The second kernel: the sums of all chunks of an element. */
-function sumOfChunks(
-  { stage, tiles }: FormContext,
-  { to, chunks }: { readonly to: Location; readonly chunks: number },
-) {
-  const mapping = mappingOf(tiles);
-  return {
-    grid: gridOf(mapping, stage.size),
-    lanes: mapping.lanes,
-    emit: ({ emitter, region, store }: Emission) => {
-      const { writer } = emitter;
-      const { index } = writer;
-      const { scatter, shape, count } = scatterOf(emitter, region, stage);
-      const length = lengthOf(writer, count, chunks);
-      const lengthLess = writer.sub(length, writer.u32(1));
-      const used = writer.let("used", writer.div(writer.add(writer.size(count), lengthLess), length));
-      const { size } = stage;
-      const positions = { name: "position", role: "positions", count: writer.size(size), extent: size } as const;
-      overPositions(writer, mapping, positions, (flat) => {
-        const own = index.of(flat, size);
-        const sumOf = (_: number, chunk: Index): Expr => {
-          const place = index.add(index.mul(chunk, index.dim(size)), own);
-          const stored = writer.conditionally(() => writer.loadValue(to, place, "f32"));
-          return writer.select(writer.less(writer.bound(chunk), used), stored, writer.f32(0));
-        };
-        store(scatter, emitter.indexAt(own, shape), addChunks(writer, chunks, [0], sumOf));
-      });
-    },
-  };
-}
+const sumOfChunks: PartForm = {
+  grid: ({ stage, tiles }) => gridOf(mappingOf(tiles), stage.size),
+  lanes: ({ tiles }) => mappingOf(tiles).lanes,
+  emit: (emission) => {
+    const { emitter, region, stage, tiles, store, scratch } = emission;
+    const { writer } = emitter;
+    const { index } = writer;
+    const { chunks } = workOf(emission);
+    const { scatter, shape, count } = scatterOf(emitter, region, stage);
+    const length = lengthOf(writer, count, chunks);
+    const lengthLess = writer.sub(length, writer.u32(1));
+    const used = writer.let("used", writer.div(writer.add(writer.size(count), lengthLess), length));
+    const { size } = stage;
+    const positions = { name: "position", role: "positions", count: writer.size(size), extent: size } as const;
+    overPositions(writer, mappingOf(tiles), positions, (flat) => {
+      const own = index.of(flat, size);
+      const sumOf = (_: number, chunk: Index): Expr => {
+        const place = index.add(index.mul(chunk, index.dim(size)), own);
+        const stored = writer.conditionally(() => writer.loadValue(at(scratch, 0), place, "f32"));
+        return writer.select(writer.less(writer.bound(chunk), used), stored, writer.f32(0));
+      };
+      store(scatter, emitter.indexAt(own, shape), addChunks(writer, chunks, [0], sumOf));
+    });
+  },
+};

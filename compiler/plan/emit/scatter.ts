@@ -29,8 +29,16 @@ export const scatterByColumn: Form = {
   matches: ({ stage }) => stage.form === "scatter",
   grid: (context) => gridOf(mappingOf(context.tiles), columnsOf(context)),
   lanes: ({ tiles }) => mappingOf(tiles).lanes,
+  scratch: (context) =>
+    isLong(termsOf(context)) ? [{ size: mulDims(mostParts, columnsOf(context)), dtype: "f32" }] : [],
   emit: (emission) => overOwned(emission, columnsOf(emission), emitColumn),
 };
+
+/** The updates of a column. */
+function termsOf({ region, stage }: FormContext): Pick<Terms, "count" | "stride" | "mostBlocks"> {
+  const indices = at(nodeAt(region.graph, at(stage.loops, 0)).operands, 0);
+  return { count: sizeOf(nodeAt(region.graph, indices).aval.shape), stride: 1, mostBlocks: mostParts };
+}
 
 function looksAtEveryIndex({ region, stage, tiles }: FormContext): boolean {
   const [rows] = nodeAt(region.graph, at(stage.loops, 0)).aval.shape;
@@ -85,7 +93,8 @@ export function scatterOf(emitter: Emitter, region: Region, stage: Stage) {
  * from 0 again: rows with more updates are set aside more often. At the end the partial sums are added to their rows,
  * in order.
  */
-function emitColumn({ emitter, region, stage, store, scratch }: Emission, column: Index): void {
+function emitColumn(emission: Emission, column: Index): void {
+  const { emitter, region, stage, store, scratch } = emission;
   const { writer } = emitter;
   const { index } = writer;
   const { scatter, rows, shape, count, rowOf, updateOf } = scatterOf(emitter, region, stage);
@@ -94,7 +103,7 @@ function emitColumn({ emitter, region, stage, store, scratch }: Emission, column
   const [first, step, zero] = [writer.u32(0), writer.u32(1), writer.f32(0)];
   const everyRow = { axis: { extent: rows, role: "rows" }, name: writer.fresh("row"), first, step } as const;
   writer.for({ ...everyRow, end: writer.u32(rows) }, (row) => store(scatter, [index.of(row, rows), ...rest], zero));
-  const terms: Terms = { start: first, count, stride: 1, mostBlocks: mostParts };
+  const terms: Terms = { start: first, ...termsOf(emission) };
   const addAll = (from: Expr, end: Expr) => {
     const axis = { extent: count, role: "depth" } as const;
     writer.for({ axis, name: writer.fresh("k"), first: from, end, step }, (n) =>
@@ -105,7 +114,7 @@ function emitColumn({ emitter, region, stage, store, scratch }: Emission, column
     addAll(first, writer.size(count));
     return;
   }
-  const aside = scratch(mulDims(mostParts, sizeOf(width)), "f32");
+  const aside = at(scratch, 0);
   const block = blockLength(writer, terms);
   /** The row that a block sets aside, and where its partial sum is stored. */
   const chosen = (from: Expr, end: Expr) => {

@@ -8,12 +8,12 @@
  */
 import { type Dim, mulDims, sizeOf } from "../../graph/dim.ts";
 import { at } from "../../graph/errors.ts";
-import { type NodeId, nodeAt } from "../../graph/graph.ts";
+import { type DType, type NodeId, nodeAt } from "../../graph/graph.ts";
 import type { Expr, Variable } from "../../kernel/ir.ts";
-import type { GridPart, Location } from "../program.ts";
+import type { GridPart } from "../program.ts";
 import type { Accumulator } from "../stages/accumulators.ts";
 import { loopExtentsOf } from "../stages/loops.ts";
-import type { Emission, Form, FormContext } from "./form.ts";
+import type { Emission, Form, FormContext, PartForm } from "./form.ts";
 import { inPairs, LaneTeams } from "./lane-teams.ts";
 import { RunningSums } from "./long-sums.ts";
 import {
@@ -45,7 +45,14 @@ export const sharedReduction: Form = {
   matches: (context) => sharedWorkOf(context) !== undefined,
   grid: (context) => gridOf(context.stage.size, workOf(context)),
   lanes: (context) => workOf(context).across * workOf(context).down,
+  scratch: (context) => {
+    const { chunks } = workOf(context);
+    return chunks === 1
+      ? []
+      : resultsOf(context).map(({ dtype }) => ({ size: mulDims(chunks, context.stage.size), dtype }));
+  },
   emit,
+  second: (context) => (workOf(context).chunks === 1 ? undefined : chunksAdded),
 };
 
 function workOf(context: FormContext): SharedWork {
@@ -85,7 +92,7 @@ function shareOf(writer: PlacedBuilder, size: Dim, work: SharedWork, neighbours:
 }
 
 function emit(emission: Emission): void {
-  const { emitter, region, stage, tiles, store, scratch, leave } = emission;
+  const { emitter, region, stage, tiles, store, scratch } = emission;
   const { writer } = emitter;
   const share = shareOf(writer, stage.size, workOf(emission), tiles.neighbours ?? 1);
   const position = flatPosition(emitter, writer.index.of(share.number, stage.size));
@@ -95,34 +102,30 @@ function emit(emission: Emission): void {
     const values = combineSums(writer, region, share.teams, group, parts);
     // A later loop may read the results of this one.
     for (const [i, value] of values.entries()) rememberLoop(emitter, region, at(group, i).result, position, value);
-    return group.map(({ result, loops }, i) => ({ result, loop: at(loops, 0), value: at(values, i) }));
+    return values;
   });
-  const { chunks } = share.work;
-  if (chunks === 1) {
+  if (share.work.chunks === 1) {
     ifStores(writer, share, () => storeRoots(emitter, region, stage, position, store));
     return;
   }
-  const parts = totals.map(({ result, loop }): ChunkSums => {
-    const { dtype } = nodeAt(region.graph, loop).aval;
-    return { result, loop, location: scratch(mulDims(chunks, stage.size), dtype) };
-  });
   ifStores(writer, share, () => {
     const place = placeOfChunk(writer, share.chunk, share.number, stage.size);
-    for (const [i, { location }] of parts.entries()) writer.storeValue(location, place, at(totals, i).value);
-  });
-  const work = chunksWork(stage.size, chunks);
-  leave({
-    grid: gridOf(stage.size, work),
-    lanes: work.across * work.down,
-    emit: (next) => addChunks(next, work, chunks, parts),
+    for (const [i, location] of scratch.entries()) writer.storeValue(location, place, at(totals, i));
   });
 }
 
-/** The results of an accumulator, and where those of all chunks are stored. */
-interface ChunkSums {
+/** The result of an accumulator, and one of its loops. */
+interface Result {
   readonly result: NodeId;
   readonly loop: NodeId;
-  readonly location: Location;
+  readonly dtype: DType;
+}
+
+/** The results of a stage, in the order in which they are computed. */
+function resultsOf({ region, stage }: FormContext): readonly Result[] {
+  return loopGroups(region, stage.accumulators)
+    .flat()
+    .map(({ result, loops }) => ({ result, loop: at(loops, 0), dtype: nodeAt(region.graph, at(loops, 0)).aval.dtype }));
 }
 
 function placeOfChunk({ index }: PlacedBuilder, chunk: Expr, number: Expr, size: Dim) {
@@ -130,27 +133,36 @@ function placeOfChunk({ index }: PlacedBuilder, chunk: Expr, number: Expr, size:
 }
 
 /** The second kernel: the sums of the chunks, and the values that follow from them. */
-function addChunks(
-  { emitter, region, stage, store, tiles }: Emission,
-  work: SharedWork,
-  chunks: number,
-  parts: readonly ChunkSums[],
-): void {
+const chunksAdded: PartForm = {
+  grid: (context) => gridOf(context.stage.size, addingWork(context)),
+  lanes: (context) => addingWork(context).across * addingWork(context).down,
+  emit: addChunks,
+};
+
+function addingWork(context: FormContext): SharedWork {
+  return chunksWork(context.stage.size, workOf(context).chunks);
+}
+
+function addChunks(emission: Emission): void {
+  const { emitter, region, stage, store, tiles, scratch } = emission;
   const { writer } = emitter;
+  const [work, { chunks }] = [addingWork(emission), workOf(emission)];
+  const results = resultsOf(emission);
   const share = shareOf(writer, stage.size, work, tiles.neighbours ?? 1);
   const position = flatPosition(emitter, writer.index.of(share.number, stage.size));
   const { member } = share.teams;
-  const lanes = parts.map(({ loop, location }) => {
+  const lanes = results.map(({ loop, dtype }, result) => {
     const node = nodeAt(region.graph, loop);
+    const location = at(scratch, result);
     const join = (a: Expr, b: Expr) => combine(writer, node, a, b);
     const values = Array.from({ length: chunks / work.down }, (_, i) => {
       const chunk = writer.add(member, writer.u32(i * work.down));
-      return writer.loadValue(location, placeOfChunk(writer, chunk, share.number, stage.size), node.aval.dtype);
+      return writer.loadValue(location, placeOfChunk(writer, chunk, share.number, stage.size), dtype);
     });
     return { join, value: inPairs(values, join) };
   });
   for (const [i, total] of share.teams.combine(lanes).entries())
-    rememberLoop(emitter, region, at(parts, i).result, position, total);
+    rememberLoop(emitter, region, at(results, i).result, position, total);
   ifStores(writer, share, () => storeRoots(emitter, region, stage, position, store));
 }
 

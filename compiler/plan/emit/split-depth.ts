@@ -9,13 +9,12 @@ import { nodeAt } from "../../graph/graph.ts";
 import type { Index } from "../../kernel/index-arithmetic.ts";
 import type { Expr } from "../../kernel/ir.ts";
 import { gridOf, overPositions } from "../../kernel/mapping.ts";
-import type { Location } from "../program.ts";
 import { loopExtentsOf } from "../stages/loops.ts";
 import { BlockLoop } from "./block-products.ts";
-import { type BlockShape, blockLanes, boundOf, depthOf, mostTerms } from "./block-shape.ts";
+import { type BlockShape, blockLanes, boundOf, depthOf, mostTerms, shapeName } from "./block-shape.ts";
 import { joinSlices, overTile, startTile } from "./block-tile.ts";
 import { blockGrid, matrixOf, phasesOf, placeOf } from "./blocks.ts";
-import { type Emission, type Form, type FormContext, mappingOf } from "./form.ts";
+import { type Emission, type FormContext, mappingOf, type PartForm } from "./form.ts";
 import { blockLength, RunningSums } from "./long-sums.ts";
 import { flatPosition, rememberLoop } from "./loops.ts";
 import type { PlacedBuilder } from "./placed-builder.ts";
@@ -25,34 +24,40 @@ import { storeRoots } from "./stage.ts";
 export interface DepthSplit {
   readonly shape: BlockShape;
   readonly chunks: number;
-  /** For each product of the stage, where the sums of its chunks are, one result after another. */
-  readonly sums: readonly Location[];
 }
 
-/** Elements that the sums of a product's chunks take. */
+/** Elements that the sums of a product's chunks take, one result after another. */
 export function sumsSize({ region, stage, tiles }: FormContext, chunks: number): Dim {
   const { batch, m, n } = matrixOf(nodeAt(region.graph, at(stage.loops, 0)));
   return mulDims(chunks, sizeOf([...batch, boundOf(m, tiles.outside), n]));
 }
 
-/** The kernel part of one product, the `product`-th of the stage: the sums of the chunks of its depth. */
-export function chunkSums(product: number, { shape, chunks, sums }: DepthSplit): Form {
+/** The kernel part of one product, the `product`-th of the stage: the sums of the chunks of its depth, in its scratch memory. */
+export function chunkSums(
+  { region, stage, tiles }: FormContext,
+  product: number,
+  { shape, chunks }: DepthSplit,
+): PartForm {
+  const bound = boundOf(at(loopExtentsOf(region, at(stage.loops, product)), 0), tiles.outside);
+  const mostOfLane =
+    typeof bound === "number" ? lengthFor(bound, shape, chunks) / shape.slices : Number.POSITIVE_INFINITY;
+  const inParts = mostOfLane > mostTerms;
   return {
-    matches: () => true,
+    name: `chunks ${inParts} ${shapeName(shape)} ${chunks} ${product}`,
     grid: (context) => blockGrid(context, shape, chunks),
     lanes: () => blockLanes,
-    emit: (emission) => emitChunk(emission, product, shape, chunks, at(sums, product)),
+    emit: (emission) => emitChunk(emission, product, { shape, chunks }, inParts),
   };
 }
 
 function emitChunk(
-  { emitter, region, stage, tiles }: Emission,
+  { emitter, region, stage, scratch }: Emission,
   product: number,
-  shape: BlockShape,
-  chunks: number,
-  to: Location,
+  { shape, chunks }: DepthSplit,
+  inParts: boolean,
 ) {
   const { writer } = emitter;
+  const to = at(scratch, 0);
   const { index } = writer;
   const id = at(stage.loops, product);
   const { shape: extents } = matrixOf(nodeAt(region.graph, id));
@@ -90,10 +95,7 @@ function emitChunk(
     });
   };
 
-  const bound = boundOf(depth, tiles.outside);
-  const mostOfLane =
-    typeof bound === "number" ? lengthFor(bound, shape, chunks) / shape.slices : Number.POSITIVE_INFINITY;
-  if (mostOfLane <= mostTerms) {
+  if (!inParts) {
     write(start, end, undefined);
     return;
   }
@@ -125,13 +127,16 @@ function chunkLength(writer: PlacedBuilder, depth: Dim, shape: BlockShape, chunk
   return writer.bind(`chunk of ${depth} ${chunks}`, writer.mul(writer.max(whole, writer.u32(2)), writer.u32(block)), 0);
 }
 
-/** The kernel part that adds up the chunks of all products of a stage, and stores its roots. */
-export function sumOfChunks({ shape, chunks, sums }: DepthSplit): Form {
+/**
+ * The kernel part that adds up the chunks of all products of a stage, each in a scratch array of its own, and stores the
+ * stage's roots.
+ */
+export function sumOfChunks({ shape, chunks }: DepthSplit): PartForm {
   return {
-    matches: () => true,
+    name: `sum ${shapeName(shape)} ${chunks}`,
     grid: ({ stage, tiles }) => gridOf(mappingOf(tiles), stage.size),
     lanes: ({ tiles }) => mappingOf(tiles).lanes,
-    emit: ({ emitter, region, stage, tiles, store }) => {
+    emit: ({ emitter, region, stage, tiles, store, scratch }) => {
       const { writer } = emitter;
       const { index } = writer;
       const depth = at(loopExtentsOf(region, at(stage.loops, 0)), 0);
@@ -149,7 +154,7 @@ export function sumOfChunks({ shape, chunks, sums }: DepthSplit): Form {
         const own = index.of(flat, stage.size);
         const sumOf = (product: number, chunk: Index): Expr => {
           const place = index.add(index.mul(chunk, index.dim(stage.size)), own);
-          const stored = writer.conditionally(() => writer.loadValue(at(sums, product), place, "f32"));
+          const stored = writer.conditionally(() => writer.loadValue(at(scratch, product), place, "f32"));
           return writer.select(writer.less(writer.bound(chunk), used), stored, writer.f32(0));
         };
         const position = flatPosition(emitter, own);

@@ -11,8 +11,19 @@ import type { Expr } from "../../kernel/ir.ts";
 import type { KernelOperands, Piece } from "../../ops/entry.ts";
 import { entryOf, type TableOp } from "../../ops/table.ts";
 import { ravel, unravel } from "../../ops/views.ts";
+import type { Location } from "../program.ts";
 import { inPairs } from "./lane-teams.ts";
 import type { PlacedBuilder } from "./placed-builder.ts";
+
+/** Where the values of a graph lie. */
+export interface Storage {
+  /** Where a value is loaded from; undefined if its readers compute it. */
+  readonly source: (id: NodeId) => Location | undefined;
+  /** Where the stage that computes it stores it. */
+  readonly target: (id: NodeId) => Location | undefined;
+  /** Sums of a few stored numbers that each reader adds up. */
+  readonly folded: ReadonlySet<NodeId>;
+}
 
 /** A graph being lowered, and how its inputs and stored values are read. */
 export interface Region {
@@ -108,12 +119,10 @@ export class Emitter {
     return inPairs(terms, (a, b) => this.writer.add(a, b));
   }
 
-  /** A slice of a stored vector, such as a weight in the parameter arena: its start is a uniform. */
+  /** The start of a slice of a stored vector is a uniform. */
   #partOfParameters(region: Region, node: Node, index: readonly Index[]): Expr | undefined {
-    if (node.op !== "slice" || node.attrs.start <= 0 || index.length !== 1) return undefined;
+    if (!isPartOfVector(region.graph, node)) return undefined;
     const whole = at(node.operands, 0);
-    const { op } = nodeAt(region.graph, whole);
-    if (op !== "input" && op !== "roundToHalf") return undefined;
     const start = this.writer.startAt([node.attrs.start]);
     return this.value(region, whole, [this.writer.index.add(at(index, 0), start)]);
   }
@@ -170,6 +179,13 @@ export class Emitter {
     const [offset, extent] = [index.sub(place, from), index.sub(to, from)];
     return this.writer.less(this.writer.bound(offset), this.writer.bound(extent));
   }
+}
+
+/** Whether a node is a slice of a stored vector, such as a weight in the parameter arena. */
+export function isPartOfVector(graph: Graph, node: Node): node is Extract<Node, { readonly op: "slice" }> {
+  if (node.op !== "slice" || node.attrs.start <= 0 || node.aval.shape.length !== 1) return false;
+  const { op } = nodeAt(graph, at(node.operands, 0));
+  return op === "input" || op === "roundToHalf";
 }
 
 function numberOf({ form }: Index): number | undefined {

@@ -83,14 +83,15 @@ export function lowerInlined(
     const stages = group.stages.filter(hasPositions);
     if (stages.length === 0) return [];
     const built = buildKernels(lowering, region, stages, {
-      begin: () => {},
-      store: (emitter, id, index, value, how) => {
-        const position = emitter.positionOf(index, nodeAt(graph, id).aval.shape);
-        const all = targets.get(id) ?? [locations.get(id)];
-        for (const location of all) {
-          if (location === undefined) throw new InternalError(`value %${id} has no location`);
-          emitter.writer.storeValue(location, position, value, how);
-        }
+      own: {
+        store: (emitter, id, index, value, how) => {
+          const position = emitter.positionOf(index, nodeAt(graph, id).aval.shape);
+          const all = targets.get(id) ?? [locations.get(id)];
+          for (const location of all) {
+            if (location === undefined) throw new InternalError(`value %${id} has no location`);
+            emitter.writer.storeValue(location, position, value, how);
+          }
+        },
       },
       scratch: (size, dtype) => lowering.memory.place(dtype, size, partOf(i), partOf(i)),
       work: stagesWork(work, stages, (id) => targets.get(id)?.length ?? 1),

@@ -95,8 +95,7 @@ function lowerStepwise(lowering: Lowering, context: ScanContext): Loop {
       const some = group.stages.filter(hasPositions);
       if (some.length === 0) return [];
       const built = buildKernels(lowering, region, some, {
-        begin: (emitter) => void clock.count(emitter),
-        store,
+        own: { begin: (emitter) => void clock.count(emitter), store },
         scratch: (size, dtype) => lowering.memory.place(dtype, size, order, order),
         work: stagesWork(work, some, places),
       });

@@ -14,13 +14,12 @@ import { languageModel } from "../../../train/networks.ts";
 import { launchBrowser } from "../../support/browser.ts";
 import { bundle, openPage } from "../../support/page.ts";
 import { lineOf, lineOfPromise, whatever } from "../../support/refused.ts";
-import { slow } from "../../support/some-of.ts";
 import type { page as actions } from "./stores-page.ts";
 
 type Actions = typeof actions;
 type Kind = "file" | "database";
 
-describe("in a page", slow, () => {
+describe("in a page", () => {
   let browser: Browser;
   let page: Page;
   beforeAll(async () => {
