@@ -214,6 +214,13 @@ test("a persistent loop uses as many rows as fit in workgroup memory, and at mos
     const { kernels } = compileProgram(wide(width), { target: "gpu", schedule: "persistent" });
     // 75 or 225 lanes for columns, twice as many if they share the depth, in groups of 64.
     expect(Math.max(...kernels.map(({ workgroupSize }) => workgroupSize))).toBe(width === 300 ? 192 : 256);
+    // One column to a lane, as a tuning may ask for.
+    const tuned = compileProgram(wide(width), {
+      target: "gpu",
+      schedule: "persistent",
+      tuning: { persistentColumns: 1 },
+    });
+    expect(Math.max(...tuned.kernels.map(({ workgroupSize }) => workgroupSize))).toBe(256);
   }
 });
 

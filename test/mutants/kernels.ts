@@ -347,7 +347,7 @@ export const kernelMutants: readonly Mutant[] = [
   ),
   ...changed(
     "compiler/plan/scan/workgroup-rows.ts",
-    ["test/fuzz/corpus.test.ts"],
+    ["test/kernels/kernels.test.ts"],
     [
       [
         "the only column has a name of its own",

@@ -176,7 +176,7 @@ export const productMutants: readonly Mutant[] = [
   ),
   ...changed(
     "compiler/plan/outside-loops.ts",
-    [scatters],
+    ["test/plan/dispatch-counts.test.ts"],
     [
       [
         "scatters share a kernel with blocks",
