@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 import { patience } from "./test/support/patience.ts";
+import { filtersOf, isRead } from "./test/support/runs.ts";
 
 const root = fileURLToPath(new URL(".", import.meta.url));
 /** What would change its process for the files after it: replaced modules, clocks, globals, variables for drivers. */
@@ -16,12 +17,11 @@ const first = [
   "test/population/training.test.ts",
   "test/testing/random-cells.test.ts",
 ];
-/** Where all other tests are left out, only files that have long ones are read. */
-const onlyLong = process.argv.includes("--tags-filter=long");
+const filters = filtersOf(process.argv);
 const read = readdirSync(join(root, "test"), { recursive: true, encoding: "utf8" })
   .filter((name) => name.endsWith(".test.ts"))
   .map((name) => ({ name: `test/${name.replaceAll("\\", "/")}`, text: readFileSync(join(root, "test", name), "utf8") }))
-  .filter(({ text }) => !onlyLong || text.includes("support/some-of.ts"));
+  .filter(({ text }) => isRead(filters, text));
 const alone = read.flatMap(({ name, text }) => (first.includes(name) || changesItsProcess.test(text) ? [name] : []));
 
 export default defineConfig({
@@ -42,13 +42,17 @@ export default defineConfig({
         extends: true,
         test: {
           name: "together",
-          include: [...read.map(({ name }) => name), ...(onlyLong ? [] : ["examples/**/*.test.ts"])],
+          include: [...read.map(({ name }) => name), ...(isRead(filters, "") ? ["examples/**/*.test.ts"] : [])],
           exclude: alone,
           isolate: false,
         },
       },
     ],
     tags: [
+      {
+        name: "slow",
+        description: "browsers, processes, whole trainings, large kernels on an emulated GPU: npm run test:slow",
+      },
       {
         name: "long",
         description: "cross products, random searches and whole tables of what other tests check: npm run test:long",

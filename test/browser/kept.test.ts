@@ -1,4 +1,8 @@
-/** @file What a visitor makes is kept: code, settings, data, runs, through reloads, links and other starts. */
+/**
+ * @file What a visitor makes is kept: code, settings, data, runs, through reloads, links and other starts.
+ *
+ * @module-tag slow
+ */
 import { readFile } from "node:fs/promises";
 import { decode } from "fast-png";
 import type { Browser, Page } from "playwright-core";

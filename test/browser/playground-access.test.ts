@@ -1,4 +1,8 @@
-/** @file Every view of the playground under axe-core, in light and dark, on a wide screen and on a phone. */
+/**
+ * @file Every view of the playground under axe-core, in light and dark, on a wide screen and on a phone.
+ *
+ * @module-tag slow
+ */
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import type { AxeResults } from "axe-core";

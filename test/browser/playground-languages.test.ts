@@ -1,4 +1,8 @@
-/** @file The playground in browsers that name their language as Intl does not take it. */
+/**
+ * @file The playground in browsers that name their language as Intl does not take it.
+ *
+ * @module-tag slow
+ */
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { launchBrowser } from "../support/browser.ts";

@@ -1,4 +1,8 @@
-/** @file What the playground shows, in Chromium: equations, legends, examples, messages; for everyone, on any screen. */
+/**
+ * @file What the playground shows, in Chromium: equations, legends, examples, messages; for everyone, on any screen.
+ *
+ * @module-tag slow
+ */
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { launchBrowser } from "../support/browser.ts";

@@ -4,6 +4,7 @@
  */
 import { readFileSync, statSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { slow } from "../support/some-of.ts";
 import { patternOf, rowsSaid } from "../trust/fault-table.ts";
 import { badFiles } from "./bad-input/files.ts";
 import { type BadInput, cells, data, models, outputs, tasks, usage, weights } from "./bad-input/tables.ts";
@@ -33,12 +34,12 @@ test("no row is there twice, and docs/trust.md says how many there are", () => {
   for (const column of [0, 1] as const) expect(new Set(rows.map((row) => row[column])).size).toBe(rows.length);
 });
 
-test("the program itself ends with the same line and code", async () => {
+test("the program itself ends with the same line and code", slow, async () => {
   const { code, stdout, stderr } = await start(space.path, ["train", "absent.txt", "--json"]);
   expect({ code, stdout, stderr }).toEqual({ code: 2, stdout: "", stderr: "cellgrad: absent.txt: no such file\n" });
 });
 
-test("a module that calls process.exit gives an error", async () => {
+test("a module that calls process.exit gives an error", slow, async () => {
   const outcome = await start(space.path, ["train", "text.txt", "--cell", "exit.ts"]);
   const stderr = "cellgrad: exit.ts calls process.exit while it is loaded; remove that call\n";
   expect(outcome).toEqual({ code: 2, stdout: "", stderr });

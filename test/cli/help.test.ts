@@ -1,6 +1,7 @@
 /** @file Help and version: available for every command, on standard output, with exit code 0. */
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { slow } from "../support/some-of.ts";
 import { run, start } from "./run.ts";
 
 test("without arguments, and with --help, the commands are listed", async () => {
@@ -34,7 +35,7 @@ test("--version is the package's", async () => {
   expect(outcome).toEqual({ code: 0, stdout: `${version}\n`, stderr: "" });
 });
 
-test("a reader that stops early causes no error", async () => {
+test("a reader that stops early causes no error", slow, async () => {
   const { code, stderr } = await start("/", ["inspect"], (child) => {
     child.stdout?.once("data", () => child.stdout?.destroy());
   });

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import type { BufferSpec, Dispatch, Loop, Phase, Program } from "../../compiler/plan/program.ts";
 import { passes } from "../../compiler/plan-program.ts";
 import { countWork, type WorkTotals } from "../../runtime/count-work.ts";
+import { slow } from "../support/some-of.ts";
 import { jsonLines, run } from "./run.ts";
 
 const dispatch = (phase: Phase): Dispatch => ({ kind: "dispatch", kernel: 0, grid: [], phase });
@@ -68,7 +69,7 @@ test("--json prints one object with dispatches by phase and bytes", async () => 
   expect(report.kernels).toContainEqual(expect.objectContaining({ wgsl: expect.stringContaining("@compute") }));
 });
 
-test("another length changes dispatches and bytes, but no kernel", async () => {
+test("another length changes dispatches and bytes, but no kernel", slow, async () => {
   const inspected = async (time: string) =>
     jsonLines((await run("inspect", "--json", ...SMALL, "--time", time)).stdout)[0];
   const [short, long] = [await inspected("6"), await inspected("12")];

@@ -9,6 +9,7 @@ import { setupOfText } from "../../cli/training-setup.ts";
 import { adam, gru } from "../../index.ts";
 import { decodeModel } from "../../train/files/model-file.ts";
 import { cpu } from "../support/cpu-executors.ts";
+import { slow } from "../support/some-of.ts";
 import { jsonLines, run, TEXT, Workspace } from "./run.ts";
 
 const SMALL = ["--units", "6", "--embed", "4", "--batch", "2", "--time", "8", "--device", "cpu"] as const;
@@ -23,7 +24,7 @@ afterEach(() => space.remove());
 
 const train = (...args: string[]) => run("train", space.file("text.txt"), ...SMALL, ...args);
 
-test("rates from a range: all curves are shown, and the best model is kept and goes on alone", async () => {
+test("rates from a range: all curves are shown, and the best model is kept and goes on alone", slow, async () => {
   const out = space.file("m.safetensors");
   const found = await train("--population", "4", "--lr", "1e-4..1e-1", "--steps", "12", "--out", out);
   expect(found.code).toBe(0);
@@ -90,7 +91,7 @@ test("an interrupted run ends with all of its steps reported: its checkpoint is 
   expect(result.models.filter(({ valLoss }) => valLoss !== undefined)).toHaveLength(2);
 });
 
-test("models that diverge are named, and if all do, nothing is kept", async () => {
+test("models that diverge are named, and if all do, nothing is kept", slow, async () => {
   const out = space.file("none.safetensors");
   const some = await train(
     "--population",

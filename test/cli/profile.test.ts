@@ -5,6 +5,7 @@ import { main } from "../../cli/main.ts";
 import { GpuContext } from "../../runtime/context.ts";
 import { requestAdapter } from "../../runtime/host.ts";
 import { type KernelProfile, ratesOf } from "../../runtime/profile.ts";
+import { slow } from "../support/some-of.ts";
 import { Collected, jsonLines, run } from "./run.ts";
 
 const SMALL = ["--cell", "rnn", "--units", "8", "--embed", "4", "--vocabulary", "10", "--batch", "4", "--time", "6"];
@@ -54,7 +55,7 @@ test("every kernel of the step is in the table, slowest first; a terminal shows 
   expect(rows.at(-1)).toMatch(/^a normal training step: [\d.]+ ms of wall time; all times are medians of 5 steps$/);
 });
 
-test("with --json, the object of inspect includes the profile, with loops counted", async () => {
+test("with --json, the object of inspect includes the profile, with loops counted", slow, async () => {
   const { code, stdout, stderr } = await run(...PROFILE, "--json", "--schedule", "stepwise");
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   const [report = {}] = jsonLines(stdout);

@@ -1,4 +1,8 @@
-/** @file Saves during a run: a killed run leaves a model that can be sampled and resumed exactly. */
+/**
+ * @file Saves during a run: a killed run leaves a model that can be sampled and resumed exactly.
+ *
+ * @module-tag slow
+ */
 import { existsSync, mkdirSync, rmSync, statSync } from "node:fs";
 import { afterAll, expect, test } from "vitest";
 import { loadModel } from "../../entries/node.ts";

@@ -7,6 +7,7 @@ import { demonstrate, textFile } from "../../cli/commands/start.ts";
 import { showProgress } from "../../cli/progress.ts";
 import { openInterpreter } from "../../devices/interpreter.ts";
 import { lstm } from "../../index.ts";
+import { slow } from "../support/some-of.ts";
 import { Collected, TEXT } from "./run.ts";
 
 const SMALL = {
@@ -17,7 +18,7 @@ const SMALL = {
   sample: { prompt: "", length: 40, temperature: 0.7, seed: 1 },
 };
 
-test("the demonstration prints its device, a sample, and finally the change of the held-out loss", async () => {
+test("the demonstration prints its device, a sample, and finally the change of the held-out loss", slow, async () => {
   const [stdout, stderr] = [new Collected(), new Collected()];
   const code = await demonstrate(TEXT, "a text", SMALL, openInterpreter(), { stdout, stderr });
   expect(code).toBe(0);
@@ -33,7 +34,7 @@ test("the demonstration prints its device, a sample, and finally the change of t
   expect(Number(after)).toBeLessThan(1.5);
 });
 
-test("during training it shows samples, as lines if there is no terminal", async () => {
+test("during training it shows samples, as lines if there is no terminal", slow, async () => {
   const [stdout, stderr] = [new Collected(), new Collected()];
   await demonstrate(TEXT, "a text", SMALL, openInterpreter(), { stdout, stderr });
   const written = stderr.text.split("\n").filter((text) => text.includes(" writes: "));

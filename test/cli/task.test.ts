@@ -12,6 +12,7 @@ import { createPredictor } from "../../train/predictor.ts";
 import { copy, embeddedReber, selectiveCopy, tasks } from "../../train/tasks/index.ts";
 import { networkOfTask } from "../../train/tasks/network.ts";
 import type { Predict, Task } from "../../train/tasks/task.ts";
+import { slow } from "../support/some-of.ts";
 import { jsonLines, run } from "./run.ts";
 
 const SMALL = [
@@ -40,7 +41,7 @@ test("without a name the tasks are listed, with their sources and parameters", a
   expect(names).toEqual(Object.keys(tasks));
 });
 
-test("the same seed gives the same result, with all its settings", async () => {
+test("the same seed gives the same result, with all its settings", slow, async () => {
   const of = async (seed: string) => {
     const { code, stdout } = await run("task", "adding-halves", ...SMALL, "--seed", seed, "--json");
     expect(code).toBe(0);
@@ -55,7 +56,7 @@ test("the same seed gives the same result, with all its settings", async () => {
   expect((await of("5")).loss).not.toBe(result.loss);
 });
 
-test("task parameters and initial weights are applied", async () => {
+test("task parameters and initial weights are applied", slow, async () => {
   const tiny = ["--time", "4", "--with", "length=2", "--with", "symbols=3"];
   const { stdout } = await run("task", "copy", ...SMALL, ...tiny);
   const [, loss, baseline] = /^loss on new sequences (\S+); baseline \(ignores its input\) (\S+),/m.exec(stdout) ?? [];

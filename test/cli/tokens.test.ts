@@ -8,6 +8,7 @@ import { gru } from "../../index.ts";
 import { byteVocabulary } from "../../train/data/bytes.ts";
 import { tokenizerVocabulary } from "../../train/data/tokenizer.ts";
 import { decodeModel, savedModel } from "../../train/files/model-file.ts";
+import { slow } from "../support/some-of.ts";
 import { metaspaceJson, tokenizerJson } from "../support/tokenizers.ts";
 import { jsonLines, run, TEXT, TINY, Workspace } from "./run.ts";
 
@@ -82,7 +83,7 @@ test("a sample starts with the space between the prompt and its first word", asy
   expect(jsonLines((await run("sample", at("spaced"), ...args, "--json")).stdout)).toMatchObject([{ text: " world" }]);
 });
 
-test("a token model trains, stores its tokenizer, samples without the file, and is resumed", async () => {
+test("a token model trains, stores its tokenizer, samples without the file, and is resumed", slow, async () => {
   const args = ["--tokens", at("tokenizer.json"), "--out", at("bpe")];
   const { code, stdout } = await run("train", at("text.txt"), ...TINY, ...args);
   expect(code).toBe(0);
@@ -108,7 +109,7 @@ test("a token model trains, stores its tokenizer, samples without the file, and 
   expect(resumed).toMatchObject({ code: 0 });
 });
 
-test("a byte model accepts every character", async () => {
+test("a byte model accepts every character", slow, async () => {
   await run("train", at("text.txt"), ...TINY, "--tokens", "bytes", "--out", at("bytes"));
   expect(decodeModel(readFileSync(at("bytes")), "bytes")).toMatchObject({ tokens: "bytes" });
   const { code, stdout } = await run(

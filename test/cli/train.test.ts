@@ -8,6 +8,7 @@ import { textBatches, vocabularyOf } from "../../entries/data.ts";
 import { languageModel } from "../../entries/networks.ts";
 import { createTrainer, lstm, openInterpreter } from "../../index.ts";
 import { decodeModel } from "../../train/files/model-file.ts";
+import { slow } from "../support/some-of.ts";
 import { jsonLines, run, SERIES, start, TEXT, TINY, Workspace } from "./run.ts";
 
 const example = fileURLToPath(new URL("../../examples/minimal-gated-unit.ts", import.meta.url));
@@ -21,7 +22,7 @@ beforeEach(() => {
 
 afterEach(() => space.remove());
 
-test("a user's cell trains from another directory, and its model samples after the cell is deleted", async () => {
+test("a user's cell trains from another directory, and its model samples after the cell is deleted", slow, async () => {
   copyFileSync(example, space.file("mine.ts"));
   const trained = await start(space.path, [
     "train",
@@ -55,7 +56,7 @@ test("a user's cell trains from another directory, and its model samples after t
   expect(sampled.stdout).toMatch(/^the [ .acehmnost]{25}\n$/);
 });
 
-test("with --json, standard output is JSON lines and nothing else", async () => {
+test("with --json, standard output is JSON lines and nothing else", slow, async () => {
   const { code, stdout, stderr } = await start(space.path, ["train", "text.txt", "--json", ...TINY]);
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   const lines = jsonLines(stdout);
@@ -141,7 +142,7 @@ test("the same seed gives the same model, another seed gives another", async () 
   expect(other).not.toEqual(first);
 });
 
-test("sampling depends on its seed, and temperature 0 picks the most likely character", async () => {
+test("sampling depends on its seed, and temperature 0 picks the most likely character", slow, async () => {
   const model = space.file("m.safetensors");
   await run("train", space.file("text.txt"), ...TINY, "--steps", "60", "--units", "12", "--out", model);
   const sample = async (...options: string[]) => {
@@ -155,7 +156,7 @@ test("sampling depends on its seed, and temperature 0 picks the most likely char
   expect(await sample("--temperature", "0", "--seed", "2")).toBe(likeliest);
 });
 
-test("a series trains, and its forecast has its units and columns", async () => {
+test("a series trains, and its forecast has its units and columns", slow, async () => {
   const model = space.file("s.safetensors");
   // Shifted and stretched: a forecast that forgot the normalisation would be far off.
   const shifted = SERIES.trimEnd()
@@ -278,7 +279,7 @@ test("an existing model is left unchanged if no step was good", async () => {
   expect(space.list()).toEqual(["falls.ts", "series.csv", "text.txt", "there.st"]);
 });
 
-test("Ctrl-C stops training, saves the model and says so", async () => {
+test("Ctrl-C stops training, saves the model and says so", slow, async () => {
   const args = ["train", "text.txt", ...TINY, "--steps", "1000000", "--json", "--out", "m.safetensors"];
   const { code, stdout, stderr } = await start(space.path, args, (child) => {
     child.stdout?.once("data", () => child.kill("SIGINT"));
@@ -313,7 +314,7 @@ test("without --out nothing is written, with a note before training", async () =
   expect(space.list()).toEqual(before);
 });
 
-test("without a terminal, progress is printed as lines on standard error", async () => {
+test("without a terminal, progress is printed as lines on standard error", slow, async () => {
   const { stderr } = await run("train", space.file("text.txt"), ...TINY, "--steps", "40");
   const steps = stderr
     .trimEnd()

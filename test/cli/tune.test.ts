@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import type { Tuned } from "../../index.ts";
 import { decodeModel, encodeModel } from "../../train/files/model-file.ts";
+import { slow } from "../support/some-of.ts";
 import { jsonLines, run, TEXT, TINY, Workspace } from "./run.ts";
 
 // The search itself is tested elsewhere, and may be short here.
@@ -52,7 +53,7 @@ beforeAll(async () => {
 
 afterAll(() => space.remove());
 
-test("--tune searches for a tuning, trains with it, and saves it in the model", async () => {
+test("--tune searches for a tuning, trains with it, and saves it in the model", slow, async () => {
   const out = ["--out", space.file("found.st")];
   const { code, stdout } = await run("train", space.file("text.txt"), ...TINY_KERNELS, "--tune", ...out);
   expect(code).toBe(0);
@@ -66,7 +67,7 @@ test("--tune searches for a tuning, trains with it, and saves it in the model", 
   );
 });
 
-test("--tuning trains with a model's tuning, and gives the same bits every time", async () => {
+test("--tuning trains with a model's tuning, and gives the same bits every time", slow, async () => {
   const train = async (name: string, ...options: string[]) => {
     const out = ["--out", space.file(name)];
     const { code, stdout, stderr } = await run("train", space.file("text.txt"), ...TINY_KERNELS, ...out, ...options);
@@ -85,7 +86,7 @@ test("--tuning trains with a model's tuning, and gives the same bits every time"
   expect(Buffer.compare(again.bytes, first.bytes)).toBe(0);
 });
 
-test("inspect shows a model's tuning and compiles with it", async () => {
+test("inspect shows a model's tuning and compiles with it", slow, async () => {
   const sizes = ["--units", "8", "--embed", "4", "--vocabulary", "10"];
   const inspected = async (...options: string[]) => (await run("inspect", ...sizes, ...options)).stdout;
   const tuned = await inspected("--tuning", space.file("tuned.st"));
@@ -96,7 +97,7 @@ test("inspect shows a model's tuning and compiles with it", async () => {
   expect(jsonLines(json)[0]?.tuned).toEqual(TUNED);
 });
 
-test("sample uses a model's tuning, and notes its adapter if it is another one", async () => {
+test("sample uses a model's tuning, and notes its adapter if it is another one", slow, async () => {
   const sample = (...options: string[]) =>
     run("sample", space.file("tuned.st"), "--length", "12", "--temperature", "0", ...options);
   const [tuned, exact] = [await sample(), await sample("--device", "interpreter")];
@@ -104,7 +105,7 @@ test("sample uses a model's tuning, and notes its adapter if it is another one",
   expect(exact).toEqual({ ...tuned, stderr: "" });
 });
 
-test("Ctrl-C during the search ends it, and nothing is trained", async () => {
+test("Ctrl-C during the search ends it, and nothing is trained", slow, async () => {
   const out = ["--out", space.file("none.st")];
   const ending = run("train", space.file("text.txt"), ...TINY_KERNELS, "--tune", ...out);
   // The search is what listens first.

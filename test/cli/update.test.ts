@@ -5,6 +5,7 @@ import { OPTIMIZER_NAMES } from "../../cli/options.ts";
 import { type UpdateCommandOptions, updateOptionsOf } from "../../cli/update-options.ts";
 import { decodeModel } from "../../train/files/model-file.ts";
 import { factorsOf } from "../../train/optimizers/schedules.ts";
+import { slow } from "../support/some-of.ts";
 import { jsonLines, run, TEXT, TINY, Workspace } from "./run.ts";
 
 let space: Workspace;
@@ -35,7 +36,7 @@ async function trained(...options: string[]) {
   };
 }
 
-test("every optimizer trains, and each in its own way", async () => {
+test("every optimizer trains, and each in its own way", slow, async () => {
   const results: string[] = [];
   for (const name of OPTIMIZER_NAMES) results.push((await trained("--optimizer", name, "--steps", "2")).weights.join());
   expect(new Set(results).size).toBe(OPTIMIZER_NAMES.length);
@@ -43,7 +44,7 @@ test("every optimizer trains, and each in its own way", async () => {
   expect((await trained("--steps", "2", "--clip", "1")).weights.join()).toBe(results[0]);
 });
 
-test("plateau halves the rate when the held-out loss stops falling, not before", async () => {
+test("plateau halves the rate when the held-out loss stops falling, not before", slow, async () => {
   const plateau = ["--lr-schedule", "plateau"];
   const good = ["--steps", "6", "--lr", "0.01"];
   expect((await trained(...good, ...plateau)).losses).toEqual((await trained(...good)).losses);

@@ -1,4 +1,8 @@
-/** @file The CPU in Node, Deno and Chromium, with different page policies: the same bits everywhere. */
+/**
+ * @file The CPU in Node, Deno and Chromium, with different page policies: the same bits everywhere.
+ *
+ * @module-tag slow
+ */
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";

@@ -1,6 +1,8 @@
 /**
  * @file Random cells on one, two and three threads: the same bits, whichever thread computes which part. CELLGRAD_SEED
  * selects others.
+ *
+ * @module-tag slow
  */
 import fc from "fast-check";
 import { afterAll, expect, test } from "vitest";

@@ -1,6 +1,8 @@
 /**
  * @file The text of kernels for the CPU is that of the code the device runs: with fused multiply-add if the engine has
  * it.
+ *
+ * @module-tag slow
  */
 import { expect, test, vi } from "vitest";
 import { languageModel } from "../../entries/networks.ts";

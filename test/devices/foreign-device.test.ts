@@ -13,6 +13,7 @@ import { languageModel } from "../../train/networks.ts";
 import { createTrainer } from "../../train/trainer.ts";
 import { bytesOf, makeError, type OwnedDevice, ownBuffer, ownedDevice, readOwn } from "../support/owned-device.ts";
 import { whatever } from "../support/refused.ts";
+import { slow } from "../support/some-of.ts";
 
 const network = languageModel({ cell: gru, units: 6, layers: 1, vocabulary: 5, embed: 4 });
 const batch = (fresh: boolean) => {
@@ -41,66 +42,78 @@ afterEach(() => {
   for (const { device } of opened.splice(0)) device.destroy();
 });
 
-test("it trains with WebGPU's default limits like the interpreter, and counts the bytes of its own buffers only", async () => {
-  const { device: gpuDevice, buffers, heard } = await owned();
-  const theirs = ownBuffer(gpuDevice, Float32Array.of(1, 2, 3));
-  const device = await openDevice({ gpuDevice, timeout: 600 });
-  expect(device.limits?.bufferBytes).toBe(128 * 2 ** 20);
-  expect([device.kind, device.name]).toEqual(["software", expect.stringMatching(/^SwiftShader/)]);
-  const losses: number[][] = [];
-  for (const each of [device, await openDevice({ device: "interpreter" })]) {
-    const trainer = await createTrainer(each, network, { learningRate: 0.05, seed: 3 });
-    const found: number[] = [];
-    for (let i = 0; i < 8; i++) found.push((await trainer.step(batch(i === 0))).loss);
-    losses.push(found);
-    if (each === device) expect(device.memory().bytes).toBe(bytesOf(buffers) - theirs.size);
+test(
+  "it trains with WebGPU's default limits like the interpreter, and counts the bytes of its own buffers only",
+  slow,
+  async () => {
+    const { device: gpuDevice, buffers, heard } = await owned();
+    const theirs = ownBuffer(gpuDevice, Float32Array.of(1, 2, 3));
+    const device = await openDevice({ gpuDevice, timeout: 600 });
+    expect(device.limits?.bufferBytes).toBe(128 * 2 ** 20);
+    expect([device.kind, device.name]).toEqual(["software", expect.stringMatching(/^SwiftShader/)]);
+    const losses: number[][] = [];
+    for (const each of [device, await openDevice({ device: "interpreter" })]) {
+      const trainer = await createTrainer(each, network, { learningRate: 0.05, seed: 3 });
+      const found: number[] = [];
+      for (let i = 0; i < 8; i++) found.push((await trainer.step(batch(i === 0))).loss);
+      losses.push(found);
+      if (each === device) expect(device.memory().bytes).toBe(bytesOf(buffers) - theirs.size);
+      trainer.destroy();
+    }
+    const [found = [], expected = []] = losses;
+    for (const [i, loss] of found.entries()) expect(Math.abs(loss - (expected[i] ?? 0))).toBeLessThan(1e-5);
+    device.destroy();
+    expect(heard).toEqual([]);
+  },
+);
+
+test(
+  "destroy frees every buffer of its own, and leaves the device, its buffers and their owner's work alone",
+  slow,
+  async () => {
+    const { device: gpuDevice, buffers, ends, heard } = await owned();
+    const theirs = ownBuffer(gpuDevice, Float32Array.of(1, 2, 3));
+    const device = await openDevice({ gpuDevice });
+    const trainer = await createTrainer(device, network);
+    await trainer.step(batch(true));
+    const kept = device.upload(ndarray([2], [5, 6]));
+    expect(buffers.size).toBeGreaterThan(5);
+    device.destroy();
+    expect([...buffers.keys()]).toEqual([theirs]);
+    expect(device.memory()).toEqual({ bytes: 0, buffers: 0 });
+    // What is freed after the device is not freed twice, nor kept for others.
+    kept.destroy();
     trainer.destroy();
-  }
-  const [found = [], expected = []] = losses;
-  for (const [i, loss] of found.entries()) expect(Math.abs(loss - (expected[i] ?? 0))).toBeLessThan(1e-5);
-  device.destroy();
-  expect(heard).toEqual([]);
-});
+    device.destroy();
+    expect(await readOwn(gpuDevice, theirs, 3)).toEqual([1, 2, 3]);
+    expect([ends(), heard]).toEqual([0, []]);
 
-test("destroy frees every buffer of its own, and leaves the device, its buffers and their owner's work alone", async () => {
-  const { device: gpuDevice, buffers, ends, heard } = await owned();
-  const theirs = ownBuffer(gpuDevice, Float32Array.of(1, 2, 3));
-  const device = await openDevice({ gpuDevice });
-  const trainer = await createTrainer(device, network);
-  await trainer.step(batch(true));
-  const kept = device.upload(ndarray([2], [5, 6]));
-  expect(buffers.size).toBeGreaterThan(5);
-  device.destroy();
-  expect([...buffers.keys()]).toEqual([theirs]);
-  expect(device.memory()).toEqual({ bytes: 0, buffers: 0 });
-  // What is freed after the device is not freed twice, nor kept for others.
-  kept.destroy();
-  trainer.destroy();
-  device.destroy();
-  expect(await readOwn(gpuDevice, theirs, 3)).toEqual([1, 2, 3]);
-  expect([ends(), heard]).toEqual([0, []]);
+    const again = await openDevice({ gpuDevice });
+    const [result] = (await again.compile(doubled)).run({ x: ndarray([2], [1, 2]) });
+    expect([...((await result?.read())?.data ?? [])]).toEqual([2, 4]);
+    again.destroy();
+  },
+);
 
-  const again = await openDevice({ gpuDevice });
-  const [result] = (await again.compile(doubled)).run({ x: ndarray([2], [1, 2]) });
-  expect([...((await result?.read())?.data ?? [])]).toEqual([2, 4]);
-  again.destroy();
-});
+test(
+  "steps in flight when it is destroyed, and all later calls, reject with a DeviceLostError; its owner's device is not lost",
+  slow,
+  async () => {
+    const { device: gpuDevice, ends } = await owned();
+    const device = await openDevice({ gpuDevice });
+    const trainer = await createTrainer(device, network);
+    const pending = trainer.step(batch(true));
+    device.destroy();
+    expect(await device.lost).toBeInstanceOf(DeviceLostError);
+    await expect(pending).rejects.toBeInstanceOf(DeviceLostError);
+    await expect(trainer.parameters()).rejects.toBeInstanceOf(DeviceLostError);
+    expect(() => device.upload(ndarray([1], [1]))).toThrow(DeviceLostError);
+    expect(ends()).toBe(0);
+    expect(await readOwn(gpuDevice, ownBuffer(gpuDevice, Float32Array.of(7)), 1)).toEqual([7]);
+  },
+);
 
-test("steps in flight when it is destroyed, and all later calls, reject with a DeviceLostError; its owner's device is not lost", async () => {
-  const { device: gpuDevice, ends } = await owned();
-  const device = await openDevice({ gpuDevice });
-  const trainer = await createTrainer(device, network);
-  const pending = trainer.step(batch(true));
-  device.destroy();
-  expect(await device.lost).toBeInstanceOf(DeviceLostError);
-  await expect(pending).rejects.toBeInstanceOf(DeviceLostError);
-  await expect(trainer.parameters()).rejects.toBeInstanceOf(DeviceLostError);
-  expect(() => device.upload(ndarray([1], [1]))).toThrow(DeviceLostError);
-  expect(ends()).toBe(0);
-  expect(await readOwn(gpuDevice, ownBuffer(gpuDevice, Float32Array.of(7)), 1)).toEqual([7]);
-});
-
-test("the owner's end of the device rejects steps with a DeviceLostError", async () => {
+test("the owner's end of the device rejects steps with a DeviceLostError", slow, async () => {
   const { device: gpuDevice } = await owned();
   const device = await openDevice({ gpuDevice });
   const trainer = await createTrainer(device, network);
@@ -113,7 +126,7 @@ test("the owner's end of the device rejects steps with a DeviceLostError", async
 });
 
 describe("errors of the owner", () => {
-  test("made while steps are in flight reach the owner's handler, and no error of ours does", async () => {
+  test("made while steps are in flight reach the owner's handler, and no error of ours does", slow, async () => {
     const { device: gpuDevice, heard } = await owned();
     const device = await openDevice({ gpuDevice });
     const trainer = await createTrainer(device, network);

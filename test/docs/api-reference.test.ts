@@ -1,6 +1,8 @@
 /**
  * @file The API reference: no public name is without a docstring, each entry has its page, and each export its place in it,
  * with usage, signature, texts and source. (`npm run docs` builds the site of these pages and follows its links.)
+ *
+ * @module-tag slow
  */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";

@@ -127,10 +127,11 @@ import { readFile } from "node:fs/promises";
       after: "    slots: {},\n  }),\n};",
       says: "the step is p - lr (g + 0.01 p)",
       check: `
-import { sgd as plain } from "cellgrad";
+import { openInterpreter, sgd as plain } from "cellgrad";
 {
+  const exact = openInterpreter();
   const stepped = async (optimizer: Optimizer) => {
-    const one = await createTrainer(device, network, { optimizer, learningRate: 0.5, seed: 2 });
+    const one = await createTrainer(exact, network, { optimizer, learningRate: 0.5, seed: 2 });
     const before = await one.parameters();
     for (const batch of batches.training) { await one.step(batch); break; }
     const after = await one.parameters();

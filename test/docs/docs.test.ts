@@ -10,6 +10,7 @@ import { bytesFormula, countWork } from "../../runtime/count-work.ts";
 import { f32Tolerance } from "../../testing/tolerance.ts";
 import { languageModel } from "../../train/networks.ts";
 import { run } from "../cli/run.ts";
+import { slow } from "../support/some-of.ts";
 import { stepsIn } from "../support/steps.ts";
 import { hostsClaims } from "./claims.ts";
 import { blocks, checked, logged, page, pages, root } from "./pages.ts";
@@ -63,7 +64,7 @@ test("no page has code that no test runs, and beside programs a page has one blo
   for (const file of Object.values(places)) expect(existsSync(join(root, file)), file).toBe(true);
 });
 
-test("the formula of device bytes is what inspect prints", async () => {
+test("the formula of device bytes is what inspect prints", slow, async () => {
   const [formula = ""] = blocks(page("docs/architecture.md"), "formula");
   const network = languageModel({ cell: lstm, units: 128, layers: 1, vocabulary: 64, embed: 64 });
   const step = trainingStep(network, { optimizer: adam(), clipNorm: 1 });
@@ -81,7 +82,7 @@ test("the formula of device bytes is what inspect prints", async () => {
   }
 });
 
-test("chunk lengths in the table are those of the rule", () => {
+test("chunk lengths in the table are those of the rule", slow, () => {
   const network = languageModel({ cell: lstm, units: 128, layers: 1, vocabulary: 64, embed: 64 });
   const { graph } = trainingStep(network, { optimizer: adam(), clipNorm: 1 });
   const text = page("docs/architecture.md");

@@ -1,4 +1,8 @@
-/** @file The guide's page writes with a model in a browser; the README's program runs in Deno from the sources. */
+/**
+ * @file The guide's page writes with a model in a browser; the README's program runs in Deno from the sources.
+ *
+ * @module-tag slow
+ */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

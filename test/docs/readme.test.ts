@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { run } from "../cli/run.ts";
+import { slow } from "../support/some-of.ts";
 import { blocks, logged, page, readmeFiles, replaced } from "./pages.ts";
 
 const readme = page("README.md");
@@ -12,7 +13,7 @@ test("it takes two minutes to read", () => {
   expect(readme.split("\n").length).toBeLessThan(150);
 });
 
-test("the program trains, as it is but for fewer epochs and units", async () => {
+test("the program trains, as it is but for fewer epochs and units", slow, async () => {
   const { "program.ts": program, ...cell } = readmeFiles();
   const short = replaced(replaced(program, "epoch <= 10", "epoch <= 2"), "units: 32", "units: 8");
   const lines = await logged(short, {}, cell);
@@ -24,7 +25,7 @@ test("the program trains, as it is but for fewer epochs and units", async () => 
   expect(second).toBeLessThan(first);
 });
 
-test("the commands check the cell, train it and let it write", async () => {
+test("the commands check the cell, train it and let it write", slow, async () => {
   const folder = mkdtempSync(join(tmpdir(), "cellgrad-readme-"));
   try {
     writeFileSync(join(folder, "my-cell.ts"), readmeFiles()["my-cell.ts"]);

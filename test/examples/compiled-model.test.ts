@@ -1,4 +1,8 @@
-/** @file Pages with a model that was compiled ahead of time, in a real browser: the example's, and the guide's few lines. */
+/**
+ * @file Pages with a model that was compiled ahead of time, in a real browser: the example's, and the guide's few lines.
+ *
+ * @module-tag slow
+ */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";

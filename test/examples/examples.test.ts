@@ -11,6 +11,7 @@ import { createTrainer, type Device, openDevice } from "../../index.ts";
 import { randomStream } from "../../train/random.ts";
 import { copy } from "../../train/tasks/index.ts";
 import { networkOfTask } from "../../train/tasks/network.ts";
+import { slow } from "../support/some-of.ts";
 
 let device: Device;
 const random = (name: string) => randomStream(1, name).uniform;
@@ -45,7 +46,7 @@ test("waves are classified by their form", async () => {
   expect(after).toBeGreaterThan(0.85);
 });
 
-test("the pen learns densities, and draws strokes of steps that it has seen", async () => {
+test("the pen learns densities, and draws strokes of steps that it has seen", slow, async () => {
   const steps = garlands(40, random("garlands"));
   // Loops go up and down, so that a mean would go neither way.
   expect(new Set(steps.map(([, dy]) => Math.sign(Math.round(2 * dy)))).size).toBe(3);
@@ -77,7 +78,7 @@ test("a step is drawn from its mixture", () => {
   expect(wide.some(([, , ends]) => ends === 1)).toBe(false);
 });
 
-test("the orthogonal cell learns to copy over a gap", async () => {
+test("the orthogonal cell learns to copy over a gap", slow, async () => {
   const made = copy.batches(1, { batch: 16, time: 10, parameters: { length: 3, symbols: 3 } });
   const network = networkOfTask(copy, made, { cell: orthogonalRnn, units: 48, layers: 1, embed: 4 });
   const trainer = await createTrainer(device, network, { learningRate: 0.01, clipNorm: 1, seed: 1 });

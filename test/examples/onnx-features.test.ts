@@ -1,6 +1,8 @@
 /**
  * @file ONNX Runtime Web and cellgrad on one GPUDevice in one page: the example's page learns, and after all that, ONNX
  * Runtime has every buffer and hears every error that it had and heard without cellgrad.
+ *
+ * @module-tag slow
  */
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";

@@ -1,4 +1,8 @@
-/** @file The fuzz in each host: a few cells, an entry that fails, and what a wrong option is answered. */
+/**
+ * @file The fuzz in each host: a few cells, an entry that fails, and what a wrong option is answered.
+ *
+ * @module-tag slow
+ */
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";

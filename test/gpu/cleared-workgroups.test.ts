@@ -14,7 +14,7 @@ import * as cg from "../../index.ts";
 import { kernelText } from "../../shaders/kernel.ts";
 import { inputsOf } from "../kernels/inputs.ts";
 import { ProgramRunner } from "../support/programs.ts";
-import { someOf } from "../support/some-of.ts";
+import { fewOf, slow, someOf } from "../support/some-of.ts";
 import { forms } from "../zoo/forms.ts";
 
 const runner = await ProgramRunner.open("software");
@@ -39,7 +39,7 @@ describe("a training step of an LSTM of 128 units", () => {
     expect(Math.max(...bytesOf(programOf({ clearsWorkgroups: true })))).toBeLessThanOrEqual(1024);
   });
 
-  test("keeps its workgroup memory on a GPU and where nothing is cleared", () => {
+  test("keeps its workgroup memory on a GPU and where nothing is cleared", slow, () => {
     const onGpu = programOf({ target: "gpu" });
     expect(programOf({ target: "gpu", clearsWorkgroups: true }).kernels).toEqual(onGpu.kernels);
     expect(programOf({ clearsWorkgroups: false }).kernels).toEqual(programOf({}).kernels);
@@ -52,7 +52,7 @@ describe("a training step of an LSTM of 128 units", () => {
     for (const [a, b] of loops) expect(b).toBe(a?.replaceAll("workgroupBarrier", "storageBarrier"));
   });
 
-  test.each([1, 7, 8, 9, 16])("has a range of the buffer for each workgroup of %i rows", (rows) => {
+  fewOf([1, 7, 8, 9, 16], (rows) => rows === 9)("has a range of the buffer for each workgroup of %i rows", (rows) => {
     const sizes = { B: rows, T: 4 };
     const total = ({ buffers }: Program) =>
       buffers
@@ -72,25 +72,26 @@ const cells: [string, cg.CellDefinition, number, number][] = [
   ["a layer-norm LSTM", forms.get("layer-norm-lstm")?.cell ?? lstm, 34, 1],
 ];
 
-someOf(cells, ([name]) => name === "a layer-norm LSTM")(
-  "%s has the same bits in a buffer",
-  async (_, cell, units, layers) => {
-    const { graph, donate } = stepOf(cell, units, layers);
-    for (const [B, chunkSteps] of [
-      [3, 2],
-      [11, 100],
-    ] as const) {
-      const inputs = inputsOf(graph, false, { B, T: 5 });
-      const options = { donate, schedule: "persistent", chunkSteps } as const;
-      const moved = planProgram(graph, { ...runner.limits, ...options, clearsWorkgroups: true });
-      expect(moved.kernels.filter(({ code }) => code.sharedPlace !== undefined)).toHaveLength(2 * layers);
-      const before = await runner.run(graph, inputs, options);
-      expect(await runner.run(graph, inputs, { ...options, clearsWorkgroups: true })).toEqual(before);
-    }
-  },
-);
+someOf(
+  cells,
+  ([name]) => name === "a layer-norm LSTM",
+  () => false,
+)("%s has the same bits in a buffer", async (_, cell, units, layers) => {
+  const { graph, donate } = stepOf(cell, units, layers);
+  for (const [B, chunkSteps] of [
+    [3, 2],
+    [11, 100],
+  ] as const) {
+    const inputs = inputsOf(graph, false, { B, T: 5 });
+    const options = { donate, schedule: "persistent", chunkSteps } as const;
+    const moved = planProgram(graph, { ...runner.limits, ...options, clearsWorkgroups: true });
+    expect(moved.kernels.filter(({ code }) => code.sharedPlace !== undefined)).toHaveLength(2 * layers);
+    const before = await runner.run(graph, inputs, options);
+    expect(await runner.run(graph, inputs, { ...options, clearsWorkgroups: true })).toEqual(before);
+  }
+});
 
-test("a workgroup finds nothing that another one left", async () => {
+test("a workgroup finds nothing that another one left", slow, async () => {
   const { graph, donate } = stepOf(lstm, 32);
   const rounds = [9, 16, 9].map((B) => inputsOf(graph, false, { B, T: 3 }));
   const options = { donate, schedule: "persistent", clearsWorkgroups: true } as const;

@@ -26,7 +26,7 @@ import {
   zeros,
 } from "../../index.ts";
 import { ProgramRunner } from "../support/programs.ts";
-import { long } from "../support/some-of.ts";
+import { long, slow } from "../support/some-of.ts";
 
 type Float = Tensor<"f32">;
 type Int = Tensor<"i32">;
@@ -65,7 +65,7 @@ const floats = (name: string, ...shape: Dim[]) => ({ name, dtype: "f32", shape }
 const ints = (name: string, ...shape: Dim[]) => ({ name, dtype: "i32", shape }) as const;
 const [x] = [floats("x", "N")];
 
-test("the loss over 50,257 classes, and its gradient", async () => {
+test("the loss over 50,257 classes, and its gradient", slow, async () => {
   const classes = 50_257;
   const graph = traceGraph("loss", [floats("z", "B", classes), ints("t", "B")], ([z, t]) => {
     const { value, grad } = valueAndGrad((logits: Float) => crossEntropy(logits, t as Int))(z as Float);
@@ -82,7 +82,7 @@ test("sums, means and norms to one number, with one partial sum per lane of a wo
   expect(await errorOf(graph, [all([1_000_000])], {})).toBeLessThan(boundOf(1_000_000 / 256));
 });
 
-test("sums along one axis and two, with known and symbolic numbers of terms", async () => {
+test("sums along one axis and two, with known and symbolic numbers of terms", slow, async () => {
   const cases: readonly (readonly [shape: readonly Dim[], sizes: readonly number[]])[] = [
     [
       ["N", 1],
@@ -118,7 +118,7 @@ test("sums along one axis and two, with known and symbolic numbers of terms", as
 
 // A software adapter is the device of most other tests.
 describe.each(targets)("for a target %s", (target) => {
-  test("products of a long depth, in tiles and in workgroup memory", target === "gpu" ? {} : long, async () => {
+  test("products of a long depth, in tiles and in workgroup memory", target === "gpu" ? slow : long, async () => {
     for (const [rows, depth] of [
       [8, "N"],
       [8, 10_001],
@@ -131,12 +131,12 @@ describe.each(targets)("for a target %s", (target) => {
     }
   });
 
-  test("sums of columns, with one lane or few to a column", target === "gpu" ? {} : long, async () => {
+  test("sums of columns, with one lane or few to a column", target === "gpu" ? slow : long, async () => {
     const graph = traceGraph("columns", [floats("x", "N", 33)], ([x]) => [sum(x as Float, 0)]);
     expect(await errorOf(graph, [all([200_000, 33])], { target })).toBeLessThan(boundOf(200_000));
   });
 
-  test("scattered updates, most of them to one row", target === "gpu" ? {} : long, async () => {
+  test("scattered updates, most of them to one row", target === "gpu" ? slow : long, async () => {
     for (const [count, number] of [
       ["N", 200_000],
       ["N", 70],

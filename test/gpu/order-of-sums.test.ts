@@ -2,6 +2,8 @@
  * @file The order of a sum does not follow from how many lanes are neighbours in a subgroup, however little memory a
  * workgroup has: with some of it, lanes without neighbours leave no memory for more rows, for all partial sums at once, or
  * for a schedule at all. In the evaluator, forward and backward.
+ *
+ * @module-tag slow
  */
 import { expect, test } from "vitest";
 import { at } from "../../compiler/graph/errors.ts";

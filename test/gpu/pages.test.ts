@@ -18,7 +18,7 @@ import { withAverage } from "../../train/optimizers/weight-average.ts";
 import { matrices, withWeightDecay } from "../../train/optimizers/weight-decay.ts";
 import { createPredictor } from "../../train/predictor.ts";
 import { createTrainer, type TrainerOptions } from "../../train/trainer.ts";
-import { long } from "../support/some-of.ts";
+import { long, slow } from "../support/some-of.ts";
 import { difference } from "../train/devices.ts";
 
 const context = await GpuContext.open("software");
@@ -62,12 +62,13 @@ describe("a trainer with small buffers", () => {
     lion: { optimizer: lion() },
     "an average, several batches": { optimizer: withAverage(adamW()), accumulate: 2 },
   };
+  const tierOf = (name: string) => (/^(weight|an average)/.test(name) ? slow : long);
   for (const [name, options] of Object.entries(cases))
-    test(`has the bits of one with large ones: ${name}`, /^(weight|an average)/.test(name) ? {} : long, async () => {
+    test(`has the bits of one with large ones: ${name}`, tierOf(name), async () => {
       expect(await trained(paged, options, model(gru))).toEqual(await trained(whole, options, model(gru)));
     });
 
-  test("clips by the norm of all pages, in mixed precision", async () => {
+  test("clips by the norm of all pages, in mixed precision", slow, async () => {
     const options = { clipNorm: 0.1, precision: "mixed" } as const;
     const [a, b] = [await trained(whole, options), await trained(paged, options)];
     expect(difference(b.losses, a.losses)).toBeLessThan(1e-6);
@@ -75,7 +76,7 @@ describe("a trainer with small buffers", () => {
       expect(difference(b.checkpoint[name]?.data ?? [], data)).toBeLessThan(1e-4);
   });
 
-  test("cuts tables that are larger than a buffer between their rows", async () => {
+  test("cuts tables that are larger than a buffer between their rows", slow, async () => {
     const make = () => model(lstm, 300);
     const [a, b] = [
       await trained(whole, { optimizer: sgd() }, make()),
@@ -85,7 +86,7 @@ describe("a trainer with small buffers", () => {
     expect(difference(b.checkpoint.parameters?.data ?? [], a.checkpoint.parameters?.data ?? [])).toBeLessThan(1e-5);
   });
 
-  test("saves, goes on, evaluates, predicts and profiles as one with large ones", async () => {
+  test("saves, goes on, evaluates, predicts and profiles as one with large ones", slow, async () => {
     const trainer = await createTrainer(paged, model(), { seed: 1 });
     await trainer.step(batchOf(0));
     const kept = await trainer.checkpoint();

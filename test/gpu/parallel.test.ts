@@ -11,7 +11,7 @@ import type { Device } from "../../devices/device.ts";
 import { add, interpret, mul, type NdArray, ndarray, scanTensors, type Tensor, traceGraph } from "../../index.ts";
 import { farthest, inputsOf, named } from "../kernels/inputs.ts";
 import { loweredStep } from "../recurrence/lowered-step.ts";
-import { someOf } from "../support/some-of.ts";
+import { fewOf, someOf } from "../support/some-of.ts";
 import { openWebgpu } from "../support/webgpu.ts";
 
 type Float = Tensor<"f32">;
@@ -46,34 +46,36 @@ const reads = (outputs: readonly { read(): Promise<NdArray> }[]) => Promise.all(
 
 describe.each(devices)("on %s", (_, device) => {
   const isCpu = device.kind === "cpu";
-  someOf(["min-gru", "lru", "mlstm"], (name) => isCpu || name === "lru")(
-    "a training step of %s, at every length",
-    async (name) => {
-      const graph = loweredStep(name);
-      const executable = await device.compile(graph, { schedule: "parallel" });
-      // Short ones after long ones find what those left in memory.
-      for (const T of [130, 64, 1, 65, 0]) {
-        const inputs = inputsOf(graph, false, { B: 2, T });
-        const results = await reads(executable.run(named(graph, inputs)));
-        if (T > 0) expect(farthest(results, interpret(graph, inputs)), `${T} steps`).toBeLessThan(2e-5);
-        const again = await reads(executable.run(named(graph, inputs)));
-        expect(again.map(({ data }) => [...data])).toEqual(results.map(({ data }) => [...data]));
-      }
-    },
-  );
+  someOf(
+    ["min-gru", "lru", "mlstm"],
+    (name) => isCpu || name === "lru",
+    (name) => isCpu && name === "min-gru",
+  )("a training step of %s, at every length", async (name) => {
+    const graph = loweredStep(name);
+    const executable = await device.compile(graph, { schedule: "parallel" });
+    // Short ones after long ones find what those left in memory.
+    for (const T of [130, 64, 1, 65, 0]) {
+      const inputs = inputsOf(graph, false, { B: 2, T });
+      const results = await reads(executable.run(named(graph, inputs)));
+      if (T > 0) expect(farthest(results, interpret(graph, inputs)), `${T} steps`).toBeLessThan(2e-5);
+      const again = await reads(executable.run(named(graph, inputs)));
+      expect(again.map(({ data }) => [...data])).toEqual(results.map(({ data }) => [...data]));
+    }
+  });
 
-  someOf(["sru", "indrnn"], (name) => isCpu || name === "sru")(
-    "a training step of %s, by Newton's method",
-    async (name) => {
-      const graph = loweredStep(name);
-      const executable = await device.compile(graph, { schedule: "newton" });
-      for (const T of [130, 65, 3]) {
-        const inputs = inputsOf(graph, false, { B: 2, T });
-        const results = await reads(executable.run(named(graph, inputs)));
-        expect(farthest(results, interpret(graph, inputs)), `${T} steps`).toBeLessThan(2e-5);
-      }
-    },
-  );
+  someOf(
+    ["sru", "indrnn"],
+    (name) => isCpu || name === "sru",
+    () => false,
+  )("a training step of %s, by Newton's method", async (name) => {
+    const graph = loweredStep(name);
+    const executable = await device.compile(graph, { schedule: "newton" });
+    for (const T of [130, 65, 3]) {
+      const inputs = inputsOf(graph, false, { B: 2, T });
+      const results = await reads(executable.run(named(graph, inputs)));
+      expect(farthest(results, interpret(graph, inputs)), `${T} steps`).toBeLessThan(2e-5);
+    }
+  });
 
   test("no steps leave the state as it is", async () => {
     const executable = await device.compile(affine, { schedule: "parallel" });
@@ -169,7 +171,7 @@ describe.each(devices)("on %s", (_, device) => {
   });
 });
 
-test.each(["min-gru", "lru"])("kernels of %s neither race nor read what nothing wrote", (name) => {
+fewOf(["min-gru", "lru"], (_, i) => i === 0)("kernels of %s neither race nor read what nothing wrote", (name) => {
   const graph = loweredStep(name);
   for (const [target, T] of [
     ["gpu", 70],

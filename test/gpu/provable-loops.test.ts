@@ -15,6 +15,7 @@ import { languageModel } from "../../entries/networks.ts";
 import * as cg from "../../index.ts";
 import { farthest, inputsOf } from "../kernels/inputs.ts";
 import { ProgramRunner } from "../support/programs.ts";
+import { slow } from "../support/some-of.ts";
 
 const runner = await ProgramRunner.open();
 afterAll(() => runner.destroy());
@@ -60,7 +61,7 @@ describe("as many terms as there are", () => {
     expect(farthest(outputs, interpret(graph, inputs))).toBeLessThan(1e-4);
   });
 
-  test("of lanes that do not divide a row", async () => {
+  test("of lanes that do not divide a row", slow, async () => {
     const graph = stepOf(cg.cells.gru as cg.CellDefinition, 70);
     const inputs = inputsOf(graph, false, { B: 3, T: 3 });
     const options = { target: "gpu", schedule: "persistent", tuning: { persistentRows: 2 } } as const;

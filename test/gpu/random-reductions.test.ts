@@ -3,6 +3,8 @@
  * in a row, reductions of reductions, of integers too; their results are carried on, returned, and read by every lane. In
  * the evaluator, where a race and a read of nothing are faults, and on a device; forward and backward, in the schedules
  * persistent and resident. CELLGRAD_SEED selects others, CELLGRAD_CELLS how many.
+ *
+ * @module-tag slow
  */
 import { afterAll, expect } from "vitest";
 import { at } from "../../compiler/graph/errors.ts";

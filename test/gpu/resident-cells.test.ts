@@ -1,6 +1,8 @@
 /**
  * @file Random cells with weights that stay in registers where their equations allow it: forward and backward, in chunks,
  * with sums in subgroups of four lanes and through workgroup memory. CELLGRAD_SEED selects others, CELLGRAD_CELLS how many.
+ *
+ * @module-tag slow
  */
 import fc from "fast-check";
 import { afterAll, expect, test } from "vitest";

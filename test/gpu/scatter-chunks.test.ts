@@ -16,7 +16,7 @@ import { planProgram } from "../../compiler/plan-program.ts";
 import type { Tensor } from "../../compiler/trace/tensor.ts";
 import { farthest, named } from "../kernels/inputs.ts";
 import { ProgramRunner } from "../support/programs.ts";
-import { someOf } from "../support/some-of.ts";
+import { slow, someOf } from "../support/some-of.ts";
 
 const runner = await ProgramRunner.open();
 afterAll(() => runner.destroy());
@@ -78,7 +78,7 @@ test("one update that is not a number spoils its own row only", () => {
   expect([...(result?.data ?? [])].flatMap((x, n) => (Number.isNaN(x) ? [n] : []))).toEqual([15]);
 });
 
-test("sums of many updates to one row round no more often than short ones", () => {
+test("sums of many updates to one row round no more often than short ones", slow, () => {
   const graph = scatterOf(1, [1], ["T", "B"]);
   const count = 90_000;
   const inputs = [

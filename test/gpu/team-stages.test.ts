@@ -17,7 +17,7 @@ import { languageModel } from "../../entries/networks.ts";
 import * as cg from "../../index.ts";
 import { farthest, inputsOf, named } from "../kernels/inputs.ts";
 import { ProgramRunner } from "../support/programs.ts";
-import { someOf } from "../support/some-of.ts";
+import { slow, someOf } from "../support/some-of.ts";
 
 const { interpret } = cg;
 type Float = cg.Tensor<"f32">;
@@ -95,23 +95,24 @@ describe("in the evaluator", () => {
   ] as const;
   // Each cell in one schedule.
   const always = ["layer-norm-lstm 12", "mlstm 8", "weighted 24", "divided 16", "layer-norm-lstm 8"];
-  someOf(cases, ([name, units]) => always.includes(`${name} ${units}`))(
-    "%s of %i units, %o",
-    (name, units, options) => {
-      const { graph, donate } = stepOf(name, units);
-      const inputs = inputsOf(graph, false, { B: units === 270 ? 1 : 3, T: 2 });
-      const expected = interpret(graph, inputs);
-      const runs = (units === 270 ? [32] : units === 24 ? [1, 4, 8, 32] : [1, 32]).map((neighbours) =>
-        evaluated(graph, inputs, { ...options, donate, neighbours }, neighbours),
-      );
-      for (const outputs of runs) expect(farthest(outputs, expected)).toBeLessThan(1e-5);
-      // The order of a sum belongs to its form.
-      for (const outputs of runs) expect(outputs).toEqual(runs[0]);
-      if (!["slstm", "mlstm"].includes(name)) expect(combines(graph, { ...options, donate })).toBe(true);
-    },
-  );
+  someOf(
+    cases,
+    ([name, units]) => always.includes(`${name} ${units}`),
+    () => false,
+  )("%s of %i units, %o", (name, units, options) => {
+    const { graph, donate } = stepOf(name, units);
+    const inputs = inputsOf(graph, false, { B: units === 270 ? 1 : 3, T: 2 });
+    const expected = interpret(graph, inputs);
+    const runs = (units === 270 ? [32] : units === 24 ? [1, 4, 8, 32] : [1, 32]).map((neighbours) =>
+      evaluated(graph, inputs, { ...options, donate, neighbours }, neighbours),
+    );
+    for (const outputs of runs) expect(farthest(outputs, expected)).toBeLessThan(1e-5);
+    // The order of a sum belongs to its form.
+    for (const outputs of runs) expect(outputs).toEqual(runs[0]);
+    if (!["slstm", "mlstm"].includes(name)) expect(combines(graph, { ...options, donate })).toBe(true);
+  });
 
-  test("no step and no row", () => {
+  test("no step and no row", slow, () => {
     const { graph, donate } = stepOf("layer-norm-lstm", 8);
     for (const sizes of [
       { B: 2, T: 0 },
@@ -132,7 +133,11 @@ describe("on the device", () => {
     ["weighted", 40, { schedule: "persistent", tuning: { persistentRows: 4 } }],
     ["weighted", 40, { schedule: "resident", chunkSteps: 2 }],
   ] as const;
-  const inBothSchedules = someOf(cases, ([name], i) => name === "weighted" || i > 1);
+  const inBothSchedules = someOf(
+    cases,
+    ([name], i) => name === "weighted" || i > 1,
+    () => false,
+  );
   inBothSchedules("%s of %i units, %o", async (name, units, options) => {
     const { graph, donate } = stepOf(name, units);
     const inputs = inputsOf(graph, false, { B: 5, T: 4 });
@@ -223,7 +228,7 @@ describe("one number of a row, which every lane has", () => {
   });
 });
 
-test("exchanges take no more workgroup memory than the device has", () => {
+test("exchanges take no more workgroup memory than the device has", slow, () => {
   const graph = loopOf(([h, s, t], row, w) => {
     const total = (each: cg.Tensor) => cg.sum(each as Float, 1, { keepAxes: true });
     const five = [h, cg.mul(row, h), cg.square(h), cg.abs(h), cg.tanh(h)].map(total).reduce((a, b) => cg.add(a, b));

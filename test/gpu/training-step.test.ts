@@ -10,6 +10,7 @@ import { openInterpreter } from "../../devices/interpreter.ts";
 import { languageModel } from "../../train/networks.ts";
 import { adam } from "../../train/optimizers/gradient-descent.ts";
 import { createTrainer } from "../../train/trainer.ts";
+import { slow, slowUnless } from "../support/some-of.ts";
 import { openWebgpu } from "../support/webgpu.ts";
 
 const device = await openWebgpu();
@@ -46,7 +47,7 @@ test("two batch sizes and three lengths compile nothing new", async () => {
   trainer.destroy();
 });
 
-test("the same seed returns the same bits after 50 steps", async () => {
+test("the same seed returns the same bits after 50 steps", slow, async () => {
   const run = async () => {
     const trainer = await createTrainer(device, network(gru as CellDefinition), options);
     for (let step = 0; step < 50; step++) await trainer.step(batchOf(6, 5, step));
@@ -66,7 +67,7 @@ describe.each([
   { schedule: "persistent", cell: lstm as CellDefinition },
   { schedule: "stepwise", cell: gru as CellDefinition },
 ] as const)("schedule $schedule", ({ schedule, cell }) => {
-  test(`${cell.cellName} trains as in the interpreter`, async () => {
+  test(`${cell.cellName} trains as in the interpreter`, slowUnless(schedule === "persistent"), async () => {
     const forced = {
       ...device,
       compile: (graph: Parameters<typeof device.compile>[0], given = {}) =>

@@ -1,6 +1,8 @@
 /**
  * @file Every choice of a tuning by itself, for both kinds of target: a recurrent network's loss and gradient are the
  * interpreter's. Sizes leave a remainder in every tile and every unrolled loop.
+ *
+ * @module-tag slow
  */
 import { afterAll, describe, expect, test } from "vitest";
 import { minGru } from "../../cells/min-gru.ts";

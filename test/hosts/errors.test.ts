@@ -8,6 +8,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { launchBrowser } from "../support/browser.ts";
 import { deno } from "../support/deno.ts";
 import { bundle, openPage } from "../support/page.ts";
+import { slow } from "../support/some-of.ts";
 import type { page as hostPage } from "./page.ts";
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
@@ -68,7 +69,7 @@ test("Deno that may not load the software adapter", async () => {
   );
 });
 
-test("Deno uses lavapipe if its manifest is installed, although there is another software adapter", async () => {
+test("Deno uses lavapipe if its manifest is installed, although there is another software adapter", slow, async () => {
   const folder = mkdtempSync(join(tmpdir(), "cellgrad-lavapipe-"));
   try {
     mkdirSync(join(folder, "vulkan/icd.d"), { recursive: true });

@@ -2,6 +2,8 @@
  * @file The same training in every host: Node, Deno and headless Chromium on SwiftShader; Deno on lavapipe, Firefox and Bun
  * if installed. Each compiles every kernel of the built-in cells, loses its device during a step, and continues from the
  * saved weights.
+ *
+ * @module-tag slow
  */
 import { execFile } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";

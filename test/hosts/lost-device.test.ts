@@ -1,4 +1,8 @@
-/** @file A browser whose GPU process dies during training: the page reports it in one line and continues. */
+/**
+ * @file A browser whose GPU process dies during training: the page reports it in one line and continues.
+ *
+ * @module-tag slow
+ */
 import { fileURLToPath } from "node:url";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";

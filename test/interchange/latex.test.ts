@@ -40,6 +40,7 @@ import { rules } from "../../interchange/latex/rules.ts";
 import { arrayCases } from "../support/array-cases.ts";
 import { elementwiseCases } from "../support/elementwise-cases.ts";
 import type { OpCase } from "../support/evaluate.ts";
+import { slow } from "../support/some-of.ts";
 
 function traceOf<Names extends string>(definition: CellDefinition<Names>, units = 8): CellTrace {
   const [trace] = traceCell(definition, [{ units, features: 8 }]).traces;
@@ -234,7 +235,7 @@ test("KaTeX accepts every op", () => {
   expect([...seen, ...composed].sort()).toEqual(Object.keys(rules).sort());
 });
 
-test("KaTeX accepts the steps of random cells, which are complete", () => {
+test("KaTeX accepts the steps of random cells, which are complete", slow, () => {
   fc.assert(
     fc.property(arbitraryCell(), ({ inputs, run }) => {
       const whole = traceGraph("random", inputs, (tensors) => {

@@ -1,4 +1,8 @@
-/** @file What `numbers.test.ts` holds in Node, in Deno and headless Chromium. */
+/**
+ * @file What `numbers.test.ts` holds in Node, in Deno and headless Chromium.
+ *
+ * @module-tag slow
+ */
 import { beforeAll, describe } from "vitest";
 import { measureIn } from "./hosts.ts";
 import type { Measured } from "./protocol.ts";

@@ -7,6 +7,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { opTable } from "../../compiler/ops/table.ts";
 import { openDevice } from "../../index.ts";
 import { deviceExecutor, interpreter } from "../../testing/executor.ts";
+import { slowUnless } from "../support/some-of.ts";
 import { measuredFunctions } from "./functions.ts";
 import { inexactCases, measure, sampleBits, ulpAt, ulpError } from "./measure.ts";
 import type { Measured } from "./protocol.ts";
@@ -56,5 +57,5 @@ describe.each([
     found = { measured: await measure(device), inexact: await inexactCases(deviceExecutor("", device, 0)) };
     device.destroy();
   });
-  holdToTable(place, () => found);
+  describe("", slowUnless(place === "cpu"), () => holdToTable(place, () => found));
 });

@@ -1,6 +1,8 @@
 /**
  * @file The package as others get it: packed, installed into a fresh project, and used there by TypeScript, Node, Deno
  * and Vite. Then its weight, and that a bundler leaves out what a program does not use.
+ *
+ * @module-tag slow
  */
 import { execFile } from "node:child_process";
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";

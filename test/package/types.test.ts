@@ -1,4 +1,8 @@
-/** @file The type checker refuses what refused-types.ts says, and every function that takes options has its row. */
+/**
+ * @file The type checker refuses what refused-types.ts says, and every function that takes options has its row.
+ *
+ * @module-tag slow
+ */
 import { execFile } from "node:child_process";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";

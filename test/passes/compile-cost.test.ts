@@ -29,6 +29,7 @@ import {
   zeros,
 } from "../../index.ts";
 import { languageModel } from "../../train/networks.ts";
+import { slow } from "../support/some-of.ts";
 
 type Float = Tensor<"f32">;
 
@@ -104,7 +105,7 @@ test.each([
   expect(nodes(12) / nodes(6)).toBeLessThan(4.5);
 });
 
-test.each(["persistent", "stepwise"] as const)("lowering, %s", (schedule) => {
+test.each(["persistent", "stepwise"] as const)("lowering, %s", slow, (schedule) => {
   const [half, whole] = [four, eight].map(({ graph, donate }) => {
     const passed = passes.reduce((current, { run }) => run(current), graph);
     return looks(passed, (counted) => void lower(counted, { donate, schedule }));
@@ -112,7 +113,7 @@ test.each(["persistent", "stepwise"] as const)("lowering, %s", (schedule) => {
   expect(whole / half).toBeLessThan(mostGrowth);
 });
 
-test("a small limit of bound buffers does not require a second lowering", () => {
+test("a small limit of bound buffers does not require a second lowering", slow, () => {
   const { graph, donate } = eight;
   const passed = passes.reduce((current, { run }) => run(current), graph);
   const [few, many] = [8, 64].map((maxStorageBuffers) =>
@@ -134,7 +135,7 @@ test("the smallest inputs are copied if a kernel would bind too many", () => {
   expect(steps.flatMap((step) => (step.kind === "copy" ? [step.from.buffer] : []))).toEqual([8, 7]);
 });
 
-test("equal layers share their kernels", () => {
+test("equal layers share their kernels", slow, () => {
   const texts = ({ graph, donate }: TrainingStep) =>
     new Set(buildProgram(graph, { donate }).kernels.map(({ wgsl }) => wgsl));
   // With fewer units the norm of few layers' gradient is summed in one kernel, and that of more layers in two.

@@ -33,6 +33,7 @@ import { adam } from "../../train/optimizers/gradient-descent.ts";
 import type { UpdateOptions } from "../../train/optimizers/update.ts";
 import { withAverage } from "../../train/optimizers/weight-average.ts";
 import { trainingStep } from "../../train/training-step.ts";
+import { slow } from "../support/some-of.ts";
 import { difference } from "../train/devices.ts";
 
 type Float = Tensor<"f32">;
@@ -107,7 +108,7 @@ function throughPages(
   return paged.outputs.map((places) => places.flatMap((place) => [...at(outputs, place).data]));
 }
 
-test("a training step in pages is the same, for pages of any size", () => {
+test("a training step in pages is the same, for pages of any size", slow, () => {
   const { graph, paged } = stepOf(lstm, { optimizer: withAverage(adam()), accumulate: 2 });
   const inputs = numbersFor(graph);
   const expected = interpret(graph, inputs);
@@ -197,7 +198,7 @@ describe("the program of a training step", () => {
       expect(graph.inputs.length).toBeLessThan(cut.graph.inputs.length);
     });
 
-  test("computes what the interpreter does, where a kernel would bind too many buffers", () => {
+  test("computes what the interpreter does, where a kernel would bind too many buffers", slow, () => {
     const { graph, paged } = stepOf(lstm, { optimizer: withAverage(adam()), accumulate: 2 });
     const cut = paged(2048);
     if (cut === undefined) throw new Error("nothing is cut");

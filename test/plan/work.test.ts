@@ -20,6 +20,7 @@ import type { Tensor } from "../../compiler/trace/tensor.ts";
 import { languageModel } from "../../train/networks.ts";
 import { adam } from "../../train/optimizers/gradient-descent.ts";
 import { trainingStep } from "../../train/training-step.ts";
+import { fewOf } from "../support/some-of.ts";
 import { stepsIn } from "../support/steps.ts";
 
 type Float = Tensor<"f32">;
@@ -214,13 +215,16 @@ test("values that a loop computes from outer values are counted in each step, an
   expect(stepwise).toEqual({ flops: ["12*B*T", "4*T"], bytes: ["48*B*T", "16*T"] });
 });
 
-test.each(Object.entries(cells))("a training step with %s has the same FLOP in both schedules", (_, cell) => {
-  const network = languageModel({ cell: cell as CellDefinition, units: 8, layers: 2, vocabulary: 10, embed: 4 });
-  const { graph, donate } = trainingStep(network, { optimizer: adam(), clipNorm: 1 });
-  const [together, stepwise] = schedules.map((schedule) => totalOf(compileProgram(graph, { donate, schedule })));
-  expect(together?.flops.length).toBeGreaterThan(1);
-  expect(together?.flops).toEqual(stepwise?.flops);
-});
+fewOf(Object.entries(cells), ([name]) => name === "rnn")(
+  "a training step with %s has the same FLOP in both schedules",
+  (_, cell) => {
+    const network = languageModel({ cell: cell as CellDefinition, units: 8, layers: 2, vocabulary: 10, embed: 4 });
+    const { graph, donate } = trainingStep(network, { optimizer: adam(), clipNorm: 1 });
+    const [together, stepwise] = schedules.map((schedule) => totalOf(compileProgram(graph, { donate, schedule })));
+    expect(together?.flops.length).toBeGreaterThan(1);
+    expect(together?.flops).toEqual(stepwise?.flops);
+  },
+);
 
 test("the work of a program is the same for every target", () => {
   const graph = layer(gru as CellDefinition, 16, 8);

@@ -1,13 +1,14 @@
 /** @file The worker of the playground on a device: it is lost in the middle of a step, runs come and go, nothing leaks. */
 import { expect, test } from "vitest";
 import { gru, lstm, rnn } from "../../cells/index.ts";
+import { slow } from "../support/some-of.ts";
 import { clientWithText, runSpec } from "./client.ts";
 
 const settings = { units: 6, batch: 2, time: 8 };
 /** Some of it is freed in later tasks. */
 const settled = () => new Promise((resolve) => setTimeout(resolve, 50));
 
-test("a lost device is reported once, and runs go on from the kept weights", async () => {
+test("a lost device is reported once, and runs go on from the kept weights", slow, async () => {
   const client = await clientWithText("auto");
   await client.ask({ type: "setRuns", runs: [runSpec("a", lstm, null, settings), runSpec("b", rnn, null, settings)] });
   // Weights are kept when the steps that were asked for are done.
@@ -63,7 +64,7 @@ test("a lost device is reported once, and runs go on from the kept weights", asy
   await client.ask({ type: "destroy" });
 });
 
-test("runs that are replaced in mid-step leave nothing behind", async () => {
+test("runs that are replaced in mid-step leave nothing behind", slow, async () => {
   const client = await clientWithText("auto");
   const empty = (await client.ask({ type: "memory" })).buffers;
   for (const cell of [gru, rnn]) {

@@ -16,6 +16,7 @@ import {
 } from "../../playground/shared/settings.ts";
 import { updateOf } from "../../playground/worker/recipe.ts";
 import { factorsOf } from "../../train/optimizers/schedules.ts";
+import { slow } from "../support/some-of.ts";
 import { clientWithText, runSpec, smallSettings } from "./client.ts";
 
 const lstm = cells.lstm as NonNullable<typeof cells.lstm>;
@@ -58,44 +59,48 @@ test("schedules begin after the warm-up and end where they should", () => {
   expect(factors({ schedule: "cosine", scheduleSteps: 4 })?.slice(0, 5)).toEqual([1, 0.854, 0.5, 0.146, 0]);
 });
 
-test("each setting of the training changes what is trained, and what is dropped is dropped in training alone", async () => {
-  const changes: readonly Partial<RunSettings>[] = [
-    ...optimizerNames.slice(1).map((optimizer) => ({ optimizer, weightDecay: optimizer === "adamw" ? 0.5 : 0 })),
-    ...scheduleNames.slice(1).map((schedule) => ({ schedule, scheduleSteps: 3 })),
-    { warmup: 5 },
-    { weightDecay: 1 },
-    { optimizer: "sgd", weightDecay: 1 },
-    { clipNorm: 0.01, optimizer: "sgd" },
-    { dropout: 0.5 },
-    { recurrentDropout: 0.5 },
-    { zoneout: 0.5 },
-  ];
-  const client = await clientWithText("interpreter");
-  const names = ["plain", ...changes.map((change) => JSON.stringify(change))];
-  const runs = [{}, ...changes].map((change, i) =>
-    runSpec(names[i] ?? "", lstm, null, { units: 3, batch: 1, ...change }),
-  );
-  await client.ask({ type: "setRuns", runs });
-  await client.ask({ type: "start", steps: 3 });
-  await client.until(() => client.eventsOf("stopped").length === runs.length);
-  const losses = names.map((run) =>
-    client
-      .eventsOf("progress")
-      .flatMap((event) => (event.run === run && event.heldOut?.step === 3 ? [event.heldOut.loss] : []))
-      .at(-1),
-  );
-  expect(losses.every((loss) => loss !== undefined && Number.isFinite(loss))).toBe(true);
-  expect(new Set(losses).size).toBe(losses.length);
-  // Sampling and the flow of gradients know nothing of what is dropped.
-  const run = JSON.stringify({ dropout: 0.5 });
-  const sample = () => client.ask({ type: "sample", run, length: 8, temperature: 0 });
-  expect((await sample()).text).toBe((await sample()).text);
-  expect((await client.ask({ type: "gradientFlow", run })).states).toHaveLength(2);
-  expect((await client.ask({ type: "inspect", run })).passes.length).toBeGreaterThan(2);
-  await client.ask({ type: "destroy" });
-});
+test(
+  "each setting of the training changes what is trained, and what is dropped is dropped in training alone",
+  slow,
+  async () => {
+    const changes: readonly Partial<RunSettings>[] = [
+      ...optimizerNames.slice(1).map((optimizer) => ({ optimizer, weightDecay: optimizer === "adamw" ? 0.5 : 0 })),
+      ...scheduleNames.slice(1).map((schedule) => ({ schedule, scheduleSteps: 3 })),
+      { warmup: 5 },
+      { weightDecay: 1 },
+      { optimizer: "sgd", weightDecay: 1 },
+      { clipNorm: 0.01, optimizer: "sgd" },
+      { dropout: 0.5 },
+      { recurrentDropout: 0.5 },
+      { zoneout: 0.5 },
+    ];
+    const client = await clientWithText("interpreter");
+    const names = ["plain", ...changes.map((change) => JSON.stringify(change))];
+    const runs = [{}, ...changes].map((change, i) =>
+      runSpec(names[i] ?? "", lstm, null, { units: 3, batch: 1, ...change }),
+    );
+    await client.ask({ type: "setRuns", runs });
+    await client.ask({ type: "start", steps: 3 });
+    await client.until(() => client.eventsOf("stopped").length === runs.length);
+    const losses = names.map((run) =>
+      client
+        .eventsOf("progress")
+        .flatMap((event) => (event.run === run && event.heldOut?.step === 3 ? [event.heldOut.loss] : []))
+        .at(-1),
+    );
+    expect(losses.every((loss) => loss !== undefined && Number.isFinite(loss))).toBe(true);
+    expect(new Set(losses).size).toBe(losses.length);
+    // Sampling and the flow of gradients know nothing of what is dropped.
+    const run = JSON.stringify({ dropout: 0.5 });
+    const sample = () => client.ask({ type: "sample", run, length: 8, temperature: 0 });
+    expect((await sample()).text).toBe((await sample()).text);
+    expect((await client.ask({ type: "gradientFlow", run })).states).toHaveLength(2);
+    expect((await client.ask({ type: "inspect", run })).passes.length).toBeGreaterThan(2);
+    await client.ask({ type: "destroy" });
+  },
+);
 
-test("runs that are kept go on while others are made anew, and what ends frees its memory", async () => {
+test("runs that are kept go on while others are made anew, and what ends frees its memory", slow, async () => {
   const client = await clientWithText("cpu");
   await client.ask({ type: "setRuns", runs: [runSpec("a", lstm), runSpec("b", lstm)] });
   await client.ask({ type: "start", steps: 2 });

@@ -22,7 +22,7 @@ import {
 import { checkSizes, loadedModel } from "../../playground/shared/protocol.ts";
 import { vocabularyOfModel } from "../../train/data/tokenizer.ts";
 import { tasks } from "../../train/tasks/index.ts";
-import { someOf } from "../support/some-of.ts";
+import { slow, someOf } from "../support/some-of.ts";
 import { metaspaceJson } from "../support/tokenizers.ts";
 import { Client, clientWithText, runSpec } from "./client.ts";
 
@@ -35,7 +35,7 @@ const explosive = cell("explosive", { state: ({ units }) => ({ h: [units] }) }, 
 const doneWith = (client: Client, count: number) => () => client.eventsOf("stopped").length >= count;
 
 describe("training", () => {
-  test("two runs learn side by side, step for step", async () => {
+  test("two runs learn side by side, step for step", slow, async () => {
     const client = await clientWithText("interpreter");
     const reports = await client.ask({ type: "setRuns", runs: [runSpec("a", rnn), runSpec("b", gru)] });
     expect(reports.map(({ run, cell }) => [run, cell])).toEqual([
@@ -129,34 +129,35 @@ describe("training", () => {
     await client.ask({ type: "destroy" });
   });
 
-  someOf(["embedded-reber", "adding", "noisy-sine"], (task) => task === "adding")(
-    "the task %s is learned",
-    async (name) => {
-      const client = new Client();
-      await client.ask({ type: "init", device: "interpreter" });
-      expect((await client.ask({ type: "listTasks" })).map((task) => task.name)).toContain(name);
-      const data = await client.ask({ type: "setData", data: { kind: "task", name, seed: 3 } });
-      const settings = { units: 8, batch: 4, time: 10, learningRate: 0.04 };
-      await client.ask({ type: "setRuns", runs: [runSpec("a", gru, data.features, settings)] });
-      await client.ask({ type: "start", steps: 40 });
-      await client.until(doneWith(client, 1));
-      const heldOut = client
-        .eventsOf("progress")
-        .flatMap((event) => event.heldOut ?? [])
-        .at(-1);
-      expect(heldOut?.loss).toBeLessThan(0.7 * (client.eventsOf("progress")[0]?.loss ?? 0));
-      expect(heldOut?.loss).toBeGreaterThan(0.9 * (data.best ?? Number.NaN));
-      const sample = await client.ask({ type: "sample", run: "a", length: 12, trace: true });
-      if (data.kind === "text") expect(sample.text).toMatch(/^[BTPSXVE]{12}$/);
-      else if (data.kind === "series") expect([sample.rows?.rows, sample.rows?.columns]).toEqual([12, 1]);
-      else expect([...(sample.truth?.values ?? [])].filter((value) => !Number.isNaN(value)).length).toBe(1);
-      expect(sample.trace?.values.map(({ kind }) => kind)).toContain("gate");
-      await client.ask({ type: "destroy" });
-    },
-  );
+  someOf(
+    ["embedded-reber", "adding", "noisy-sine"],
+    (task) => task === "adding",
+    () => false,
+  )("the task %s is learned", async (name) => {
+    const client = new Client();
+    await client.ask({ type: "init", device: "interpreter" });
+    expect((await client.ask({ type: "listTasks" })).map((task) => task.name)).toContain(name);
+    const data = await client.ask({ type: "setData", data: { kind: "task", name, seed: 3 } });
+    const settings = { units: 8, batch: 4, time: 10, learningRate: 0.04 };
+    await client.ask({ type: "setRuns", runs: [runSpec("a", gru, data.features, settings)] });
+    await client.ask({ type: "start", steps: 40 });
+    await client.until(doneWith(client, 1));
+    const heldOut = client
+      .eventsOf("progress")
+      .flatMap((event) => event.heldOut ?? [])
+      .at(-1);
+    expect(heldOut?.loss).toBeLessThan(0.7 * (client.eventsOf("progress")[0]?.loss ?? 0));
+    expect(heldOut?.loss).toBeGreaterThan(0.9 * (data.best ?? Number.NaN));
+    const sample = await client.ask({ type: "sample", run: "a", length: 12, trace: true });
+    if (data.kind === "text") expect(sample.text).toMatch(/^[BTPSXVE]{12}$/);
+    else if (data.kind === "series") expect([sample.rows?.rows, sample.rows?.columns]).toEqual([12, 1]);
+    else expect([...(sample.truth?.values ?? [])].filter((value) => !Number.isNaN(value)).length).toBe(1);
+    expect(sample.trace?.values.map(({ kind }) => kind)).toContain("gate");
+    await client.ask({ type: "destroy" });
+  });
 });
 
-test("every task makes a run, with the bounds of its loss at the run's own sizes", async () => {
+test("every task makes a run, with the bounds of its loss at the run's own sizes", slow, async () => {
   const client = new Client();
   await client.ask({ type: "init", device: "interpreter" });
   const names = (await client.ask({ type: "listTasks" })).map(({ name }) => name);
@@ -230,7 +231,7 @@ describe("what is shown of a run", () => {
     await client.ask({ type: "destroy" });
   });
 
-  test("inspection has every pass, every kernel and its place in the source", async () => {
+  test("inspection has every pass, every kernel and its place in the source", slow, async () => {
     const client = await prepared(1);
     const { passes, kernels, dispatches, bytes } = await client.ask({ type: "inspect", run: "a" });
     expect(passes.map(({ name }) => name)).toEqual(["traced", ...pipeline.map(({ name }) => name)]);
@@ -241,7 +242,7 @@ describe("what is shown of a run", () => {
     await client.ask({ type: "destroy" });
   });
 
-  test("a model comes back into its run, and stands by itself", async () => {
+  test("a model comes back into its run, and stands by itself", slow, async () => {
     const client = await prepared();
     const wanted = await client.ask({ type: "sample", run: "a", prompt: "the ", length: 15, temperature: 0 });
     const { file, bytes } = await client.ask({ type: "saveModel", run: "a" });
@@ -291,7 +292,7 @@ test.each([
 describe("the gradient check", () => {
   const traced = (definition: CellDefinition) => encodeCell(traceCell(definition, checkSizes));
 
-  test("finds the library's cells right", async () => {
+  test("finds the library's cells right", slow, async () => {
     const client = new Client();
     for (const definition of [lstm1997, cells["gru-reset-after"]] as CellDefinition[]) {
       const result = await client.ask({ type: "check", cell: traced(definition), cases: 4, seed: 5 });
@@ -300,7 +301,7 @@ describe("the gradient check", () => {
     }
   });
 
-  test("says which argument was never compared", async () => {
+  test("says which argument was never compared", slow, async () => {
     const steps = cell("steps", { state: ({ units }) => ({ h: [units] }) }, ({ x, h, units }) => {
       const scale = parameter("scale", [units], onesInit);
       const next = tanh(dense("hidden", [x, h], units));

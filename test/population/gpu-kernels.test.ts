@@ -1,6 +1,8 @@
 /**
  * @file Kernels as for a GPU, for many models at once: weights that stay in registers or pass by in vectors, products in
  * blocks, long sums in two kernels. Each model has the bits that it has alone.
+ *
+ * @module-tag slow
  */
 import fc from "fast-check";
 import { afterAll, expect, test } from "vitest";

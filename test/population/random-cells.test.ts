@@ -1,6 +1,8 @@
 /**
  * @file Random cells, forward and backward, for many models at once: each has the bits that it has alone. CELLGRAD_SEED
  * selects others, CELLGRAD_CELLS how many.
+ *
+ * @module-tag slow
  */
 import fc from "fast-check";
 import { afterAll, expect, test } from "vitest";

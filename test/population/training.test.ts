@@ -14,9 +14,9 @@ import { withAverage } from "../../train/optimizers/weight-average.ts";
 import { matrices } from "../../train/optimizers/weight-decay.ts";
 import { cpu } from "../support/cpu-executors.ts";
 import { firstDifference } from "../support/population.ts";
-import { someOf } from "../support/some-of.ts";
+import { fewOf, slow, someOf } from "../support/some-of.ts";
 import { openWebgpu } from "../support/webgpu.ts";
-import { forms } from "../zoo/forms.ts";
+import { forms, isOneOfItsForm } from "../zoo/forms.ts";
 
 const webgpu = await openWebgpu();
 const interpreter = await openDevice({ device: "interpreter" });
@@ -64,11 +64,20 @@ async function expectEqual(
 }
 
 describe("every cell of the zoo", () => {
-  /** One of each form of a recurrence: dense, with views, diagonal, affine, delayed, in heads, of matrices. */
-  const one = /^(gru|conv-lstm, even.*|indrnn|lru|qrnn, f.*|slstm, 3 heads|gated-delta-net, 2.*)$/;
-  someOf([...forms], ([name]) => one.test(name))("%s", async (_, { cell, units, features }) => {
+  someOf(
+    [...forms],
+    ([name]) => isOneOfItsForm(name),
+    ([name]) => /^(gru|indrnn)$/.test(name),
+  )("%s on the CPU", async (_, { cell, units, features }) => {
+    await expectEqual(cpu, networkOf(cell, { units, embed: features }), last);
+  });
+
+  someOf(
+    [...forms],
+    ([name]) => isOneOfItsForm(name),
+    ([name]) => name === "gru",
+  )("%s on WebGPU", async (_, { cell, units, features }) => {
     const network = networkOf(cell, { units, embed: features });
-    await expectEqual(cpu, network, last);
     await expectEqual(webgpu, network, last, { schedule: units % 2 === 0 ? "auto" : "stepwise" });
   });
 });
@@ -87,21 +96,34 @@ describe("every way to train", () => {
     ["stepwise", { schedule: "stepwise" }],
   ] as const;
   // Optimizers are elementwise functions of the weights, one as the other.
-  someOf(ways, ([name]) => /^(AdamW|gradient descent|mixed)/.test(name))("%s", async (name, options) => {
+  const isOwn = (name: string) => /^(AdamW|gradient descent|mixed)/.test(name);
+  someOf(
+    ways,
+    ([name]) => isOwn(name),
+    ([name]) => !name.startsWith("mixed"),
+  )("%s, on the CPU", async (name, options) => {
     await expectEqual(cpu, dropping, name.startsWith("AdamW") ? all : last, options);
+  });
+
+  someOf(
+    ways,
+    ([name]) => isOwn(name),
+    () => false,
+  )("%s, on WebGPU and in the interpreter", async (_, options) => {
     for (const device of [webgpu, interpreter]) await expectEqual(device, dropping, last, options);
   });
 });
 
-test("hyperparameters: each model has its own dropout and decay, with the bits of a network of these", async () => {
-  const [drops, decays] = [
-    [0.1, 0.5, 0],
-    [0.01, 0, 0.2],
-  ];
-  const optimizer = (decay: Rate) => adamW({ weightDecay: decay, decays: matrices });
-  const stack = { layers: 2 };
-  const network = networkOf(gru as CellDefinition, { ...stack, dropout: hyperparameter("dropout", 0.3) });
-  for (const device of [cpu, webgpu, interpreter]) {
+fewOf([cpu, webgpu, interpreter], (device) => device === cpu)(
+  "$name: each model has its own dropout and decay, with the bits of a network of these",
+  async (device) => {
+    const [drops, decays] = [
+      [0.1, 0.5, 0],
+      [0.01, 0, 0.2],
+    ];
+    const optimizer = (decay: Rate) => adamW({ weightDecay: decay, decays: matrices });
+    const stack = { layers: 2 };
+    const network = networkOf(gru as CellDefinition, { ...stack, dropout: hyperparameter("dropout", 0.3) });
     const population = await createPopulation(device, network, {
       ...{ seed: seeds, learningRate: rates, optimizer: optimizer(hyperparameter("decay", 0.1)) },
       hyperparameters: { dropout: drops, decay: decays },
@@ -128,8 +150,8 @@ test("hyperparameters: each model has its own dropout and decay, with the bits o
     await population.keep([2]);
     expect(population.hyperparameters).toEqual({ dropout: [0], decay: [0.2] });
     population.destroy();
-  }
-});
+  },
+);
 
 test("a hyperparameter alone is its value, up to the rounding of a rate to f32", async () => {
   const losses = async (dropout: Rate, weightDecay: Rate) => {
@@ -143,12 +165,15 @@ test("a hyperparameter alone is its value, up to the rounding of a rate to f32",
   expect(await losses(hyperparameter("dropout", 0.5), hyperparameter("decay", 0.125))).not.toBeCloseTo(fixed, 3);
 });
 
-test("Newton over time, where each model has its own number of iterations, and the sequence where they do not converge", async () => {
-  const { cell } = forms.get("indrnn") ?? { cell: gru as CellDefinition };
-  for (const device of [cpu, webgpu]) await expectEqual(device, networkOf(cell), last, { schedule: "newton" });
-});
+fewOf([cpu, webgpu], (device) => device === cpu)(
+  "Newton over time on $name, where each model has its own number of iterations, and the sequence where they do not converge",
+  async (device) => {
+    const { cell } = forms.get("indrnn") ?? { cell: gru as CellDefinition };
+    await expectEqual(device, networkOf(cell), last, { schedule: "newton" });
+  },
+);
 
-test("threads change no bit, whether they share models or kernels", async () => {
+test("threads change no bit, whether they share models or kernels", slow, async () => {
   const run = async (threads: number) => {
     const device = await openDevice({ device: "cpu", threads });
     const population = await createPopulation(device, networkOf(gru as CellDefinition), {

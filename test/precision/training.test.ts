@@ -9,6 +9,7 @@ import { languageModel } from "../../entries/networks.ts";
 import * as cg from "../../index.ts";
 import { generator } from "../../testing/numbers/random-data.ts";
 import { cpu } from "../support/cpu-executors.ts";
+import { slow } from "../support/some-of.ts";
 import { openWebgpu } from "../support/webgpu.ts";
 
 const gpu = await openWebgpu();
@@ -179,7 +180,7 @@ test("the loss and its gradient are those at the rounded weights; the weights ar
   expect(await trainer.parameters()).not.toEqual(after);
 });
 
-test("a run that is resumed is the same to the bit, and one in f32 can go on in mixed precision", async () => {
+test("a run that is resumed is the same to the bit, and one in f32 can go on in mixed precision", slow, async () => {
   const options = { precision: "mixed", seed: 2 } as const;
   const whole = await cg.createTrainer(cpu, network, options);
   const losses = [];
@@ -199,7 +200,7 @@ test("a run that is resumed is the same to the bit, and one in f32 can go on in 
   for (const trainer of [whole, half, rest, plain]) trainer.destroy();
 });
 
-test("a loss falls as it does in f32", async () => {
+test("a loss falls as it does in f32", slow, async () => {
   const lossAfter = async (precision: "f32" | "mixed") => {
     const trainer = await cg.createTrainer(cpu, network, { precision, learningRate: 0.02, clipNorm: 1 });
     let loss = Number.NaN;

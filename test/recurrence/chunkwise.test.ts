@@ -41,6 +41,7 @@ import {
   where,
 } from "../../index.ts";
 import { generator, randomFloats } from "../../testing/numbers/random-data.ts";
+import { fewOf, slow } from "../support/some-of.ts";
 
 type Float = Tensor<"f32">;
 
@@ -120,14 +121,15 @@ function difference(loop: Graph, steps: number, lengths: readonly number[]): num
 const lengths = [1, 4, 9];
 
 describe("cells of the zoo", () => {
-  test.each<[string, CellDefinition]>([
+  const cells: readonly (readonly [string, CellDefinition])[] = [
     ["mlstm", mlstm() as CellDefinition],
     ["mlstm, 2 heads", mlstm({ heads: 2 }) as CellDefinition],
     ["gated linear attention", gatedLinearAttention() as CellDefinition],
     ["gated linear attention, 2 heads", gatedLinearAttention({ heads: 2 }) as CellDefinition],
     ["gated DeltaNet", gatedDeltaNet() as CellDefinition],
     ["gated DeltaNet, 2 heads", gatedDeltaNet({ heads: 2, width: 1 }) as CellDefinition],
-  ])("%s", (_, cell) => {
+  ];
+  fewOf(cells, ([name]) => name === "gated linear attention")("%s", (_, cell) => {
     expect(difference(loopOfCell(cell, 8, 3), 4, lengths)).toBeLessThan(1e-10);
     expect(difference(loopOfCell(cell, 8, 3, { reverse: true }), 4, [5])).toBeLessThan(1e-10);
   });
@@ -325,7 +327,7 @@ function randomStep(parts: Parts): Step {
   };
 }
 
-test("random steps, at random lengths and with chunks of random lengths", () => {
+test("random steps, at random lengths and with chunks of random lengths", slow, () => {
   const chunks = fc.constantFrom(2, 4, 8);
   fc.assert(
     fc.property(parts, chunks, fc.integer({ min: 1, max: 17 }), (given, steps, length) => {

@@ -28,6 +28,7 @@ import {
   traceGraph,
 } from "../../index.ts";
 import { depthOf, stepsOf } from "../../testing/tolerance.ts";
+import { fewOf, slow } from "../support/some-of.ts";
 
 expect.extend(matchers);
 const device = await openDevice({ device: "cpu" });
@@ -74,7 +75,7 @@ describe("a device that is right passes", () => {
   test.each([
     ["lstm", lstm, 64, 1],
     ["gru", gru, 32, 2],
-  ] as const)("%s of many units", async (_, definition, units, seed) => {
+  ] as const)("%s of many units", slow, async (_, definition, units, seed) => {
     const options = { device, units, features: 8, seed, cases: 1, schedules: ["auto"] } as const;
     expect((await checkHosts(definition, options)).failure).toBeUndefined();
     const off = await checkHosts(definition, { ...options, device: offBy(1e-4) });
@@ -236,11 +237,14 @@ describe("quotients", () => {
     expect(check().comparisons).toBeGreaterThan(0);
   });
 
-  test.each<readonly [string, (x: Float) => Float]>([
-    ["sigmoid(100 x)", (x) => sigmoid(mul(x, 100))],
-    ["1 / (0.01 + x²)", (x) => div(1, add(0.01, square(x)))],
-    ["tanh(x) + 10⁶", (x) => add(tanh(x), 1e6)],
-  ])("find a derivative that is off by 1e-4: %s", (_, f) => {
+  fewOf<readonly [string, (x: Float) => Float]>(
+    [
+      ["sigmoid(100 x)", (x) => sigmoid(mul(x, 100))],
+      ["1 / (0.01 + x²)", (x) => div(1, add(0.01, square(x)))],
+      ["tanh(x) + 10⁶", (x) => add(tanh(x), 1e6)],
+    ],
+    ([name]) => !name.startsWith("tanh"),
+  )("find a derivative that is off by 1e-4: %s", (_, f) => {
     const off = ({ x }: Given<"x">) => add(f(x), mul(1e-4, sub(stopGradient(f(x)), f(x))));
     const { failure } = checkGradients(off, { arguments: { x: [3] }, cases: 12, seed: 1 });
     expect(failure?.fault).toMatchObject({ argument: "x" });
@@ -262,7 +266,7 @@ describe("quotients", () => {
   });
 });
 
-test("arguments of many numbers", () => {
+test("arguments of many numbers", slow, () => {
   const report = checkGradients(doubled, { arguments: { x: [400, 400] }, cases: 1, seed: 3 });
   expect(report.right).toBe(true);
 });

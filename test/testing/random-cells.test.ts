@@ -4,7 +4,9 @@
  * passes preserve values, a sequence split in two equals the whole, and the CPU in both schedules agrees with the
  * interpreter; WebGPU runs some of them.
  *
- * CELLGRAD_SEED selects other cells; CELLGRAD_CELLS sets how many, of which `npm test` checks an eighth.
+ * CELLGRAD_SEED selects other cells; CELLGRAD_CELLS sets how many, of which `npm run test:slow` checks an eighth.
+ *
+ * @module-tag slow
  */
 import fc from "fast-check";
 import { expect, test } from "vitest";

@@ -1,4 +1,8 @@
-/** @file Second derivatives of random cells: compared on request, and errors in only these are found. */
+/**
+ * @file Second derivatives of random cells: compared on request, and errors in only these are found.
+ *
+ * @module-tag slow
+ */
 import { expect, test } from "vitest";
 import { interpret } from "../../index.ts";
 import type { Executor } from "../../testing/executor.ts";

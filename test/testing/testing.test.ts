@@ -35,6 +35,7 @@ import {
   type Tensor,
   tanh,
 } from "../../index.ts";
+import { slow } from "../support/some-of.ts";
 
 expect.extend(matchers);
 
@@ -51,7 +52,7 @@ const gateCutOff = cell("gateCutOff", { state: ({ units }) => ({ h: [units] }) }
 });
 
 describe("gradients", () => {
-  test("of cells are right, to first and second order", () => {
+  test("of cells are right, to first and second order", slow, () => {
     for (const right of [lstm, gru]) {
       const report = checkGradients(right, { cases: 6, seed: 1, order: 2 });
       expect(report.failure).toBeUndefined();
@@ -69,7 +70,7 @@ describe("gradients", () => {
     expect(failure?.stops.join()).toContain("testing.test.ts");
   });
 
-  test("a report has readable lines", () => {
+  test("a report has readable lines", slow, () => {
     const right = reportLines(checkGradients(gru, { cases: 2, seed: 5 }));
     expect(right[0]).toBe("gru: reverse-mode gradient, 2 random cases (seed 5)");
     expect(right.at(-1)).toBe("right");
@@ -150,7 +151,7 @@ describe("gradients of a customGradient", () => {
     );
   });
 
-  test("of a spiking cell are those of its surrogate, which differences cannot show", () => {
+  test("of a spiking cell are those of its surrogate, which differences cannot show", slow, () => {
     const strict = checkGradients(lif(), { cases: 20, seed: 1 });
     expect(strict.failure?.fault.reason).toMatch(/difference quotient/);
     const report = checkGradients(lif(), { cases: 5, seed: 1, order: 2, surrogates: true });
@@ -173,7 +174,7 @@ describe("gradients of a customGradient", () => {
     );
   });
 
-  test("are unaffected by the option if there is no customGradient", () => {
+  test("are unaffected by the option if there is no customGradient", slow, () => {
     const { worst, surrogates } = checkGradients(gru, { cases: 2, seed: 5, surrogates: true });
     expect(worst.difference).toBeGreaterThan(0);
     expect(surrogates).toEqual([]);
@@ -225,12 +226,12 @@ function moved(x: unknown): { data: Float64Array } {
 }
 
 describe("matchers", () => {
-  test("pass for a cell that is right", async () => {
+  test("pass for a cell that is right", slow, async () => {
     expect(gru).toHaveCorrectGradients({ cases: 3, seed: 1 });
     await expect(gru).toAgreeOnDevice(device, { cases: 1, seed: 1, schedules: ["auto"] });
   });
 
-  test("fail with the smallest case", () => {
+  test("fail with the smallest case", slow, () => {
     expect(() => expect(gateCutOff).toHaveCorrectGradients({ cases: 20, seed: 3 })).toThrow(
       /smallest failing case: units 1/,
     );
@@ -239,7 +240,7 @@ describe("matchers", () => {
 });
 
 describe("random cells", () => {
-  test("are checked in one call, and report why if they are discarded", async () => {
+  test("are checked in one call, and report why if they are discarded", slow, async () => {
     const drawn = fc.sample(arbitraryCell(), { numRuns: 12, seed: 7 });
     const outcomes = await Promise.all(drawn.map((random) => checkRandomCell(random)));
     expect(outcomes.filter(({ unsuitable }) => unsuitable === undefined).length).toBeGreaterThan(6);
@@ -252,7 +253,7 @@ describe("random cells", () => {
     await expect(random && checkRandomCell(random, [off])).rejects.toThrow(/one that is off|arrays against/);
   });
 
-  test("a failing property prints the smallest cell as source", () => {
+  test("a failing property prints the smallest cell as source", slow, () => {
     const outcome = fc.check(
       fc.property(arbitraryCell(), ({ plan }) => plan.states.length < 2),
       { seed: 1 },

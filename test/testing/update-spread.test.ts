@@ -21,6 +21,7 @@ import { compareStep } from "../../testing/random-training/compare-step.ts";
 import { probed, reach, updateSpread } from "../../testing/random-training/update-spread.ts";
 import { lion } from "../../train/optimizers/adaptive.ts";
 import { trainingStep } from "../../train/training-step.ts";
+import { slow } from "../support/some-of.ts";
 
 const size = 400;
 const rate = 0.5;
@@ -119,7 +120,7 @@ function movedOtherwise(open: number, flipped: readonly number[]) {
   );
 }
 
-test("a device is blamed only for determined signs, and a mostly undetermined step is reported as such", () => {
+test("a device is blamed only for determined signs, and a mostly undetermined step is reported as such", slow, () => {
   const some = [0, 1, 2];
   expect(movedOtherwise(some.length, some)).toEqual({});
   expect(movedOtherwise(some.length, [size - 1]).wrong).toMatch(/^parameters should change by/);

@@ -10,6 +10,7 @@ import type { Device } from "../../devices/device.ts";
 import { ctc } from "../../train/losses/ctc.ts";
 import { objective } from "../../train/objective.ts";
 import { createTrainer } from "../../train/trainer.ts";
+import { slowUnless } from "../support/some-of.ts";
 import { devices, difference } from "./devices.ts";
 import { expectLoss, lossValues } from "./loss-checks.ts";
 import { numbers } from "./steps.ts";
@@ -178,53 +179,57 @@ for (const { name, open, tolerance } of devices) {
       expect(values.loss).toBeCloseTo(expected, 4);
     });
 
-    test("150 frames neither underflow nor drift: the loss equals the sum over both halves", async () => {
-      // Where the blank is all but sure in the middle, no path of note has a label there: the halves are independent.
-      const [frames, middle] = [151, 75];
-      const random = numbers([frames, 1, 3], "long");
-      const sure = ndarray(
-        random.shape,
-        random.data.map((x, i) => (Math.floor(i / 3) === middle ? (i % 3 === 0 ? 60 : -60) : x)),
-      );
-      const of = async (from: number, to: number, labels: readonly number[]) => {
-        const inputs = {
-          x: ndarray([to - from, 1, 3], sure.data.slice(3 * from, 3 * to)),
-          labels: ndarray([1, labels.length], labels, "i32"),
+    test(
+      "150 frames neither underflow nor drift: the loss equals the sum over both halves",
+      slowUnless(name === "interpreter"),
+      async () => {
+        // Where the blank is all but sure in the middle, no path of note has a label there: the halves are independent.
+        const [frames, middle] = [151, 75];
+        const random = numbers([frames, 1, 3], "long");
+        const sure = ndarray(
+          random.shape,
+          random.data.map((x, i) => (Math.floor(i / 3) === middle ? (i % 3 === 0 ? 60 : -60) : x)),
+        );
+        const of = async (from: number, to: number, labels: readonly number[]) => {
+          const inputs = {
+            x: ndarray([to - from, 1, 3], sure.data.slice(3 * from, 3 * to)),
+            labels: ndarray([1, labels.length], labels, "i32"),
+          };
+          return (await lossValues(device, { loss: (x, { labels }) => ctc(x, labels as Tensor<"i32">), inputs })).loss;
         };
-        return (await lossValues(device, { loss: (x, { labels }) => ctc(x, labels as Tensor<"i32">), inputs })).loss;
-      };
-      const [left, right] = [
-        [1, 2, 1],
-        [2, 2],
-      ];
-      const whole = await of(0, frames, [...left, ...right]);
-      // Labels may move from one half to the other, each way with its own probability.
-      const all = [...left, ...right];
-      const parts: number[] = [];
-      for (let cut = 1; cut < all.length; cut++)
-        parts.push((await of(0, middle, all.slice(0, cut))) + (await of(middle + 1, frames, all.slice(cut))));
-      const blankOnly = (from: number, to: number) => {
-        let sum = 0;
-        for (let t = from; t < to; t++) {
-          const row = [...sure.data.slice(3 * t, 3 * t + 3)];
-          sum += Math.log(row.reduce((a, z) => a + Math.exp(z), 0)) - (row[0] ?? 0);
-        }
-        return sum;
-      };
-      parts.push(
-        blankOnly(0, middle) + (await of(middle + 1, frames, all)),
-        (await of(0, middle, all)) + blankOnly(middle + 1, frames),
-      );
-      const least = Math.min(...parts);
-      const expected = least - Math.log(parts.reduce((sum, part) => sum + Math.exp(least - part), 0));
-      expect(whole).toBeGreaterThan(100);
-      expect(difference([whole], [expected])).toBeLessThan(Math.max(tolerance, 1e-10));
-    });
+        const [left, right] = [
+          [1, 2, 1],
+          [2, 2],
+        ];
+        const whole = await of(0, frames, [...left, ...right]);
+        // Labels may move from one half to the other, each way with its own probability.
+        const all = [...left, ...right];
+        const parts: number[] = [];
+        for (let cut = 1; cut < all.length; cut++)
+          parts.push((await of(0, middle, all.slice(0, cut))) + (await of(middle + 1, frames, all.slice(cut))));
+        const blankOnly = (from: number, to: number) => {
+          let sum = 0;
+          for (let t = from; t < to; t++) {
+            const row = [...sure.data.slice(3 * t, 3 * t + 3)];
+            sum += Math.log(row.reduce((a, z) => a + Math.exp(z), 0)) - (row[0] ?? 0);
+          }
+          return sum;
+        };
+        parts.push(
+          blankOnly(0, middle) + (await of(middle + 1, frames, all)),
+          (await of(0, middle, all)) + blankOnly(middle + 1, frames),
+        );
+        const least = Math.min(...parts);
+        const expected = least - Math.log(parts.reduce((sum, part) => sum + Math.exp(least - part), 0));
+        expect(whole).toBeGreaterThan(100);
+        expect(difference([whole], [expected])).toBeLessThan(Math.max(tolerance, 1e-10));
+      },
+    );
   });
 }
 
 for (const { name, open } of devices) {
-  test(`${name}: a network learns the labels without an alignment`, async () => {
+  test(`${name}: a network learns the labels without an alignment`, slowUnless(name !== "interpreter"), async () => {
     const device = await open();
     const [frames, rows] = [6, 4];
     const spelling = objective(

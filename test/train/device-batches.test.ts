@@ -11,6 +11,7 @@ import type { BatchArray } from "../../train/batch-inputs.ts";
 import { type OwnedDevice, ownBuffer, ownedDevice, readOwn } from "../support/owned-device.ts";
 import { lineOf, lineOfPromise } from "../support/refused.ts";
 import { numbers } from "../support/same-after.ts";
+import { slow } from "../support/some-of.ts";
 
 const [time, rows, features] = [5, 3, 4];
 const network = classifierModel({ cell: gru, units: 6, layers: 1, classes: 3, reads: { features } });
@@ -61,24 +62,28 @@ async function allOf(trainer: Trainer, given: (array: NdArray) => BatchArray) {
   };
 }
 
-test("a trainer does the same with arrays of its device as with their numbers, bit for bit, on every device", async () => {
-  for (const device of devices) {
-    const [plain, onDevice] = [await trainerOn(device), await trainerOn(device)];
-    const expected = await allOf(plain, (array) => array);
-    const uploaded: { array: NdArray; on: BatchArray }[] = [];
-    const found = await allOf(onDevice, (array) => {
-      const on = device.upload(array);
-      uploaded.push({ array, on });
-      return on;
-    });
-    expect(found).toEqual(expected);
-    // They are the caller's still.
-    for (const { array, on } of uploaded)
-      expect("read" in on && [...(await on.read()).data]).toEqual([...Float32Array.from(array.data)]);
-    plain.destroy();
-    onDevice.destroy();
-  }
-});
+test(
+  "a trainer does the same with arrays of its device as with their numbers, bit for bit, on every device",
+  slow,
+  async () => {
+    for (const device of devices) {
+      const [plain, onDevice] = [await trainerOn(device), await trainerOn(device)];
+      const expected = await allOf(plain, (array) => array);
+      const uploaded: { array: NdArray; on: BatchArray }[] = [];
+      const found = await allOf(onDevice, (array) => {
+        const on = device.upload(array);
+        uploaded.push({ array, on });
+        return on;
+      });
+      expect(found).toEqual(expected);
+      // They are the caller's still.
+      for (const { array, on } of uploaded)
+        expect("read" in on && [...(await on.read()).data]).toEqual([...Float32Array.from(array.data)]);
+      plain.destroy();
+      onDevice.destroy();
+    }
+  },
+);
 
 test("a trainer trains on a buffer that its owner fills anew for each step", async () => {
   const [device] = devices as [Device];

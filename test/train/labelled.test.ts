@@ -12,6 +12,7 @@ import { imagesOfIdx, parseIdx, parsePgm, pixelSequences } from "../../train/dat
 import { type LabelledSequences, labelledBatches, noClass, parseLabelled } from "../../train/data/labelled.ts";
 import { createTrainer } from "../../train/trainer.ts";
 import { Workspace } from "../cli/run.ts";
+import { slow } from "../support/some-of.ts";
 
 const space = new Workspace();
 afterAll(() => space.remove());
@@ -215,7 +216,7 @@ describe("a classifier", () => {
     device.destroy();
   });
 
-  test("reads symbols, and learns whether one of them occurs", async () => {
+  test("reads symbols, and learns whether one of them occurs", slow, async () => {
     const sequences = Array.from({ length: 60 }, (_, i) =>
       Float64Array.from({ length: 2 + (i % 3) }, (_, t) => (t === i % 2 && i % 4 < 2 ? 2 : (i + t) % 2)),
     );

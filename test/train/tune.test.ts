@@ -22,6 +22,7 @@ import { createStream } from "../../train/stream.ts";
 import { createTrainer } from "../../train/trainer.ts";
 import { trainingStep } from "../../train/training-step.ts";
 import { type TuneOptions, type TuneProgress, tune } from "../../train/tune.ts";
+import { slow } from "../support/some-of.ts";
 import { openWebgpu } from "../support/webgpu.ts";
 
 const network = languageModel({ cell: rnn, units: 16, layers: 1, vocabulary: 3, embed: 2 });
@@ -246,7 +247,7 @@ test("an untunable step is a one-line error", async () => {
   );
 });
 
-test("a tuning from a model makes other kernels, and the same bits on every run", async () => {
+test("a tuning from a model makes other kernels, and the same bits on every run", slow, async () => {
   const device = await openWebgpu();
   const chosen: Tuning = { tileRows: 2, persistentRows: 2, persistentColumns: 1, termsPerTurn: 4 };
   const train = async (tuning: Tuning | undefined) => {
@@ -281,7 +282,7 @@ test("a tuning from a model makes other kernels, and the same bits on every run"
   device.destroy();
 });
 
-test("a network with a hyperparameter is tuned at its own value", async () => {
+test("a network with a hyperparameter is tuned at its own value", slow, async () => {
   vi.restoreAllMocks();
   const device = await openWebgpu();
   const dropping = languageModel({

@@ -22,6 +22,7 @@ import { seriesModel } from "../../train/networks.ts";
 import { adam } from "../../train/optimizers/gradient-descent.ts";
 import { createTrainer } from "../../train/trainer.ts";
 import { evaluationStep, trainingStep } from "../../train/training-step.ts";
+import { slow } from "../support/some-of.ts";
 import { openWebgpu } from "../support/webgpu.ts";
 
 type Float = Tensor<"f32">;
@@ -120,7 +121,7 @@ test("so do any names", () => {
   );
 });
 
-test("a cell of such names trains on a device, with the losses of plain names", async () => {
+test("a cell of such names trains on a device, with the losses of plain names", slow, async () => {
   const device = await openWebgpu();
   const numbers = Array.from({ length: 12 }, (_, i) => Math.sin(i));
   const batch = { x: ndarray([3, 2, 2], numbers), targets: ndarray([3, 2, 2], numbers), fresh: true };

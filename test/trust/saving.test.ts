@@ -15,6 +15,7 @@ import { encodeModel, savedModel } from "../../train/files/model-file.ts";
 import { initialize } from "../../train/initialize.ts";
 import { languageModel } from "../../train/networks.ts";
 import { Workspace } from "../cli/run.ts";
+import { slow } from "../support/some-of.ts";
 import { lineOf } from "./fault-table.ts";
 
 const network = languageModel({ cell: lstm, units: 32, layers: 1, vocabulary: 2, embed: 8 });
@@ -65,7 +66,7 @@ async function killAfter(child: ChildProcess, milliseconds: number): Promise<voi
   await gone;
 }
 
-test("a process killed during a save leaves the old file or the new one, never an incomplete one", async () => {
+test("a process killed during a save leaves the old file or the new one, never an incomplete one", slow, async () => {
   const contents = [1, 2].map((byte) => Buffer.alloc(16e6, byte));
   const sources = contents.map((bytes, i) => space.write(`source${i}`, bytes));
   const place = space.write("m.safetensors", Buffer.alloc(16e6, 1));

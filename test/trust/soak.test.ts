@@ -1,4 +1,8 @@
-/** @file A short soak: device memory does not grow during training, and trainers leak none. */
+/**
+ * @file A short soak: device memory does not grow during training, and trainers leak none.
+ *
+ * @module-tag slow
+ */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { at } from "../../compiler/graph/errors.ts";
 import { deviceOnCpu } from "../../devices/cpu.ts";

@@ -17,8 +17,8 @@ import { checkGradients } from "../../testing/gradients/check-gradients.ts";
 import { tracePrograms } from "../../testing/gradients/programs.ts";
 import { norm, relativeError } from "../../testing/numbers/compare.ts";
 import { smallTileCpuExecutors } from "../support/cpu-executors.ts";
-import { long } from "../support/some-of.ts";
-import { type Form, forms } from "./forms.ts";
+import { long, slowUnless } from "../support/some-of.ts";
+import { type Form, forms, isOneOfItsForm } from "./forms.ts";
 
 const [time, batch] = [3, 2];
 
@@ -47,12 +47,17 @@ function expectEqual(got: readonly NdArray[], expected: readonly NdArray[], tole
 }
 
 describe.each([...forms])("%s", (name, form) => {
-  const { graph, inputs, expected } = prepare(form);
-  // What an option of a cell changes are its equations and their derivatives, which are always checked.
-  const ofOption = name.includes(",") ? long : {};
+  let made: ReturnType<typeof prepare> | undefined;
+  const prepared = () => {
+    made ??= prepare(form);
+    return made;
+  };
+  const tier = slowUnless(isOneOfItsForm(name));
+  // What an option of a cell changes are its equations and their derivatives, which are checked for each.
+  const ofOption = name.includes(",") ? long : tier;
 
   // The cell's own vjp is accepted as the derivative, without difference quotients.
-  test("reverse mode equals forward mode (1e-10) and the difference quotient (1e-6)", () => {
+  test("reverse mode equals forward mode (1e-10) and the difference quotient (1e-6)", tier, () => {
     const { cell, units, features } = form;
     const report = checkGradients(cell, { cases: 2, seed: 5, units, features, surrogates: true });
     expect(report.failure?.fault).toBeUndefined();
@@ -60,13 +65,15 @@ describe.each([...forms])("%s", (name, form) => {
   });
 
   test("unrolling and each pass preserve the values", ofOption, () => {
+    const { graph, inputs, expected } = prepared();
     expectEqual(interpret(verify(unroll(specialize(graph, { B: batch, T: time }))), inputs), expected, 1e-11);
     let current = graph;
     for (const pass of passes) current = verify(pass.run(current));
     expectEqual(interpret(current, inputs), expected, 1e-11);
   });
 
-  test("it runs in one dispatch if rows of the batch are independent", () => {
+  test("it runs in one dispatch if rows of the batch are independent", tier, () => {
+    const { graph } = prepared();
     const kind = stepwiseOnly.has(name) ? "stepwise" : "persistent";
     // Asked for, since some cells run in parallel over time by rule; where rows mix, it would be refused.
     const schedule = kind === "stepwise" ? "auto" : kind;
@@ -75,6 +82,7 @@ describe.each([...forms])("%s", (name, form) => {
   });
 
   test("the device agrees with the interpreter in each schedule", ofOption, async () => {
+    const { graph, inputs, expected } = prepared();
     // In parallel, since one program's kernels compile while the next is lowered.
     const results = await Promise.all(smallTileCpuExecutors.map(({ execute }) => execute(graph, inputs)));
     for (const [i, got] of results.entries()) expectEqual(got, expected, at(smallTileCpuExecutors, i).tolerance);

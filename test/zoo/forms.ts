@@ -77,3 +77,7 @@ export const forms: ReadonlyMap<string, Form> = new Map([
   builtIn("gated-delta-net", reference.gatedDeltaNet(1, 4)),
   withOptions("2 heads, width 1", gatedDeltaNet({ heads: 2, width: 1 }), reference.gatedDeltaNet(2, 1), 4, 3),
 ]);
+
+/** One of each form of a recurrence: dense, with views, diagonal, affine, delayed, in heads, of matrices. */
+export const isOneOfItsForm = (name: string) =>
+  /^(gru|conv-lstm, even.*|indrnn|lru|qrnn, f.*|slstm, 3 heads|gated-delta-net, 2.*)$/.test(name);

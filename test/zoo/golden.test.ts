@@ -38,7 +38,8 @@ import {
   transpose,
   valueAndGrad,
 } from "../../index.ts";
-import { executors } from "../support/executors.ts";
+import { executors, interpreter } from "../support/executors.ts";
+import { slowUnless } from "../support/some-of.ts";
 
 type Float = Tensor<"f32">;
 type Matrix = number[][];
@@ -184,13 +185,16 @@ const definitions: Readonly<Record<string, CellDefinition>> = {
   gru: torchGru as CellDefinition,
 };
 
-describe.each(executors)("on the $name", ({ execute, tolerance }) => {
+describe.each(executors)("on the $name", (executor) => {
+  const { execute, tolerance } = executor;
   describe.each(Object.entries(definitions))("torch's %s", (name, definition) => {
     const file = new URL(`../golden/torch_${name}.json`, import.meta.url);
     const golden = JSON.parse(readFileSync(file, "utf8")) as Golden;
     const { gradients, update, names, states, weights, data } = graphsOf(definition, golden);
 
-    test("output, final state, loss and every gradient", async () => {
+    const tier = slowUnless(executor === interpreter || name === "rnn");
+
+    test("output, final state, loss and every gradient", tier, async () => {
       verify(gradients);
       const results = await execute(gradients, [...weights, ...data, fromNested(golden.w)]);
       const wanted = [
@@ -204,7 +208,7 @@ describe.each(executors)("on the $name", ({ execute, tolerance }) => {
       for (const error of errors) expect(error).toBeLessThan(tolerance);
     });
 
-    test("five steps of Adam", async () => {
+    test("five steps of Adam", tier, async () => {
       verify(update);
       const blank = weights.map(({ shape }) => zeros(shape));
       let state = [weights, blank, blank];

@@ -9,6 +9,7 @@ import { EquationError, parseCell } from "../../../entries/equations.ts";
 import { type CellDefinition, createTrainer, initialize, openDevice, UserError } from "../../../index.ts";
 import { encodeGraph } from "../../../train/files/graph-json.ts";
 import { languageModel } from "../../../train/networks.ts";
+import { fewOf, slow } from "../../support/some-of.ts";
 import { cells, textOf } from "./cells.ts";
 
 const traced = (cell: CellDefinition, units = 4, features = 3) => {
@@ -30,27 +31,30 @@ describe.each(Object.entries(cells))("%s", (name, builtIn) => {
 
   // Two layers: the first reads 3 features, the second as many as it has units.
   const network = (cell: CellDefinition) => languageModel({ cell, units: 4, layers: 2, vocabulary: 5, embed: 3 });
-  test.each(["interpreter", "cpu"] as const)("trains to the same bits on the %s", async (kind) => {
-    const run = async (cell: CellDefinition) => {
-      const device = await openDevice({ device: kind });
-      const ofCell = network(cell);
-      const trainer = await createTrainer(device, ofCell, { seed: 1, learningRate: 0.05 });
-      const tokens = (shift: number) =>
-        ndarray(
-          [6, 2],
-          Array.from({ length: 12 }, (_, i) => (i * 7 + shift) % 5),
-          "i32",
-        );
-      const losses: number[] = [];
-      for (let k = 0; k < 3; k++) losses.push((await trainer.step({ x: tokens(k), targets: tokens(k + 1) })).loss);
-      const parameters = await trainer.parameters();
-      trainer.destroy();
-      device.destroy();
-      const values = Object.entries(parameters).sort(([a], [b]) => (a < b ? -1 : 1));
-      return { losses, parameters: values.map(([path, { data }]) => [path, [...data]]) };
-    };
-    expect(await run(written)).toEqual(await run(builtIn));
-  });
+  fewOf(["interpreter", "cpu"], (kind) => kind === "cpu" && ["rnn", "gru"].includes(name))(
+    "trains to the same bits on the %s",
+    async (kind) => {
+      const run = async (cell: CellDefinition) => {
+        const device = await openDevice({ device: kind });
+        const ofCell = network(cell);
+        const trainer = await createTrainer(device, ofCell, { seed: 1, learningRate: 0.05 });
+        const tokens = (shift: number) =>
+          ndarray(
+            [6, 2],
+            Array.from({ length: 12 }, (_, i) => (i * 7 + shift) % 5),
+            "i32",
+          );
+        const losses: number[] = [];
+        for (let k = 0; k < 3; k++) losses.push((await trainer.step({ x: tokens(k), targets: tokens(k + 1) })).loss);
+        const parameters = await trainer.parameters();
+        trainer.destroy();
+        device.destroy();
+        const values = Object.entries(parameters).sort(([a], [b]) => (a < b ? -1 : 1));
+        return { losses, parameters: values.map(([path, { data }]) => [path, [...data]]) };
+      };
+      expect(await run(written)).toEqual(await run(builtIn));
+    },
+  );
 });
 
 test.each([
@@ -210,7 +214,7 @@ test("of a long line its part is shown, and no control character", () => {
   expect(faultOf(`h_t = ${"(".repeat(5000)}`).what).toBe("more than 100 brackets within each other");
 });
 
-test("whatever the text, it is a cell or has a fault at one of its characters", () => {
+test("whatever the text, it is a cell or has a fault at one of its characters", slow, () => {
   const tokens = [
     ..."+-*∘·/^=~?,;()[]'#\n ",
     "h_t",

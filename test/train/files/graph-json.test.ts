@@ -4,6 +4,7 @@ import { at, UserError } from "../../../compiler/graph/errors.ts";
 import { decodeGraph, encodeGraph } from "../../../train/files/graph-json.ts";
 import { encodeModel } from "../../../train/files/model-file.ts";
 import { decodeTensors } from "../../../train/files/safetensors.ts";
+import { slow } from "../../support/some-of.ts";
 import { rowsSaid } from "../../trust/fault-table.ts";
 import { damaged, faultOf, small, textModel } from "./saved-models.ts";
 
@@ -262,27 +263,31 @@ function places(value: Json, path: readonly (string | number)[] = []): (string |
   return [[...path], ...children.flatMap(([key, child]) => places(child as Json, [...path, key]))];
 }
 
-test("whatever stands anywhere in the graph, the file is refused in one line, or it is a graph that holds together", () => {
-  const { metadata } = decodeTensors(encodeModel(textModel), "m");
-  const graph: Json = JSON.parse(metadata.graph ?? "");
-  let refused = 0;
-  const all = places(graph).slice(1);
-  for (const [i, path] of all.entries()) {
-    const intruder = ([null, -1, 0.5, "B", "x", [], {}, true, 1e300] as const)[i % 9];
-    const document = structuredClone(graph);
-    const parent = path
-      .slice(0, -1)
-      .reduce<Json>((value, key) => (value as { [key: string]: Json })[key] ?? null, document);
-    (parent as { [key: string]: unknown })[at(path, path.length - 1)] = intruder;
-    try {
-      const read = decodeGraph(JSON.stringify(document), ["B"]);
-      expect(encodeGraph(read)).toBe(encodeGraph(decodeGraph(encodeGraph(read), ["B"])));
-    } catch (error) {
-      expect(error, path.join(".")).toBeInstanceOf(UserError);
-      expect((error as Error).message, path.join(".")).not.toMatch(/\n|internal|undefined is not|Cannot read/);
-      refused += 1;
+test(
+  "whatever stands anywhere in the graph, the file is refused in one line, or it is a graph that holds together",
+  slow,
+  () => {
+    const { metadata } = decodeTensors(encodeModel(textModel), "m");
+    const graph: Json = JSON.parse(metadata.graph ?? "");
+    let refused = 0;
+    const all = places(graph).slice(1);
+    for (const [i, path] of all.entries()) {
+      const intruder = ([null, -1, 0.5, "B", "x", [], {}, true, 1e300] as const)[i % 9];
+      const document = structuredClone(graph);
+      const parent = path
+        .slice(0, -1)
+        .reduce<Json>((value, key) => (value as { [key: string]: Json })[key] ?? null, document);
+      (parent as { [key: string]: unknown })[at(path, path.length - 1)] = intruder;
+      try {
+        const read = decodeGraph(JSON.stringify(document), ["B"]);
+        expect(encodeGraph(read)).toBe(encodeGraph(decodeGraph(encodeGraph(read), ["B"])));
+      } catch (error) {
+        expect(error, path.join(".")).toBeInstanceOf(UserError);
+        expect((error as Error).message, path.join(".")).not.toMatch(/\n|internal|undefined is not|Cannot read/);
+        refused += 1;
+      }
     }
-  }
-  expect(all.length).toBeGreaterThan(1000);
-  expect(refused / all.length).toBeGreaterThan(0.9);
-});
+    expect(all.length).toBeGreaterThan(1000);
+    expect(refused / all.length).toBeGreaterThan(0.9);
+  },
+);

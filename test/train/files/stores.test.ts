@@ -14,12 +14,13 @@ import { languageModel } from "../../../train/networks.ts";
 import { launchBrowser } from "../../support/browser.ts";
 import { bundle, openPage } from "../../support/page.ts";
 import { lineOf, lineOfPromise, whatever } from "../../support/refused.ts";
+import { slow } from "../../support/some-of.ts";
 import type { page as actions } from "./stores-page.ts";
 
 type Actions = typeof actions;
 type Kind = "file" | "database";
 
-describe("in a page", () => {
+describe("in a page", slow, () => {
   let browser: Browser;
   let page: Page;
   beforeAll(async () => {

@@ -3,7 +3,7 @@
  * predicted, streamed step by step and run by ONNX Runtime, all with the same results.
  */
 import fc from "fast-check";
-import { afterAll, expect, test } from "vitest";
+import { afterAll, expect } from "vitest";
 import { zoo } from "../../../cells/zoo.ts";
 import type { CellDefinition } from "../../../compiler/dsl/cell.ts";
 import { dense, embedding } from "../../../compiler/dsl/dense.ts";
@@ -30,6 +30,7 @@ import { type Objective, objective } from "../../../train/objective.ts";
 import { createPredictor } from "../../../train/predictor.ts";
 import { createStream } from "../../../train/stream.ts";
 import { loadOnnx } from "../../support/onnx-executor.ts";
+import { fewOf } from "../../support/some-of.ts";
 
 type Float = Tensor<"f32">;
 
@@ -161,57 +162,60 @@ const stepAt = ({ dtype, shape, data }: NdArray, t: number): NdArray => {
   return { dtype, shape: shape.slice(1), data: data.slice(t * size, (t + 1) * size) };
 };
 
-test.each(Object.entries(kinds))("%s: saved, predicted, streamed and exported it is one thing", async (_, make) => {
-  await fc.assert(
-    fc.asyncProperty(plans, sizes, async (plan, { time, batch, seed }) => {
-      const { trained, details, isText, isSoFar = false } = make(plan);
-      const random = generator(seed);
-      const weights = trainedWeights(initialize(trained.specs, seed), random);
-      const x = isText ? randomIntegers(random, [time, batch], 4, "i32") : randomFloats(random, [time, batch, 2]);
-      const bytes = encodeModel(savedModel(trained, weights, details));
-      const model = decodeModel(bytes, "m");
-      expect(model).toMatchObject(details);
-      expect(encodeModel(model)).toEqual(bytes);
+fewOf(Object.entries(kinds), ([name]) => name === "text")(
+  "%s: saved, predicted, streamed and exported it is one thing",
+  async (_, make) => {
+    await fc.assert(
+      fc.asyncProperty(plans, sizes, async (plan, { time, batch, seed }) => {
+        const { trained, details, isText, isSoFar = false } = make(plan);
+        const random = generator(seed);
+        const weights = trainedWeights(initialize(trained.specs, seed), random);
+        const x = isText ? randomIntegers(random, [time, batch], 4, "i32") : randomFloats(random, [time, batch, 2]);
+        const bytes = encodeModel(savedModel(trained, weights, details));
+        const model = decodeModel(bytes, "m");
+        expect(model).toMatchObject(details);
+        expect(encodeModel(model)).toEqual(bytes);
 
-      // Of the code and of the file: the same bits.
-      const ofCode = await createPredictor(device, trained, weights);
-      const ofFile = await createPredictor(device, model, model.parameters);
-      const predicted = await ofCode.predict({ inputs: { x } });
-      expect(await ofFile.predict({ x })).toEqual(predicted);
-      expect([ofFile.outputs, ofFile.inputs]).toEqual([ofCode.outputs, ofCode.inputs]);
-      expect(Object.keys(predicted.outputs)).toEqual(ofCode.outputs);
+        // Of the code and of the file: the same bits.
+        const ofCode = await createPredictor(device, trained, weights);
+        const ofFile = await createPredictor(device, model, model.parameters);
+        const predicted = await ofCode.predict({ inputs: { x } });
+        expect(await ofFile.predict({ x })).toEqual(predicted);
+        expect([ofFile.outputs, ofFile.inputs]).toEqual([ofCode.outputs, ofCode.inputs]);
+        expect(Object.keys(predicted.outputs)).toEqual(ofCode.outputs);
 
-      // Step by step: what the sequence gives at a step, or what the sequence up to there gives as a whole.
-      const wholes = Array.from({ length: time }, (_, t) => ofFile.predict({ x: firstSteps(x, t + 1) }));
-      for (const source of [trained, model]) {
-        const stream = await createStream(device, source, weights, { batch });
-        for (let t = 0; t < time; t++) {
-          const { output, outputs } = await stream.step(stepAt(x, t));
-          const expected = isSoFar
-            ? (await wholes[t])?.outputs
-            : Object.fromEntries(
-                ofCode.outputs.map((name) => [name, stepAt(predicted.outputs[name] ?? zeros([0]), t)]),
-              );
-          expect(outputs).toEqual(expected);
-          expect(output).toEqual(Object.values(outputs)[0]);
+        // Step by step: what the sequence gives at a step, or what the sequence up to there gives as a whole.
+        const wholes = Array.from({ length: time }, (_, t) => ofFile.predict({ x: firstSteps(x, t + 1) }));
+        for (const source of [trained, model]) {
+          const stream = await createStream(device, source, weights, { batch });
+          for (let t = 0; t < time; t++) {
+            const { output, outputs } = await stream.step(stepAt(x, t));
+            const expected = isSoFar
+              ? (await wholes[t])?.outputs
+              : Object.fromEntries(
+                  ofCode.outputs.map((name) => [name, stepAt(predicted.outputs[name] ?? zeros([0]), t)]),
+                );
+            expect(outputs).toEqual(expected);
+            expect(output).toEqual(Object.values(outputs)[0]);
+          }
+          stream.destroy();
         }
-        stream.destroy();
-      }
 
-      // ONNX Runtime, over the sequence and step by step.
-      await expectOnnx(modelToOnnx(model), { x }, batch, predicted.outputs);
-      const [first] = await Promise.all(wholes);
-      const { outputs: ofFirst = {} } = first ?? {};
-      const ofOne = isSoFar
-        ? ofFirst
-        : Object.fromEntries(Object.entries(ofFirst).map(([name, y]) => [name, stepAt(y, 0)]));
-      await expectOnnx(modelToOnnx(model, "step"), { x: stepAt(x, 0) }, batch, ofOne);
-      ofCode.destroy();
-      ofFile.destroy();
-    }),
-    { numRuns: 5 },
-  );
-});
+        // ONNX Runtime, over the sequence and step by step.
+        await expectOnnx(modelToOnnx(model), { x }, batch, predicted.outputs);
+        const [first] = await Promise.all(wholes);
+        const { outputs: ofFirst = {} } = first ?? {};
+        const ofOne = isSoFar
+          ? ofFirst
+          : Object.fromEntries(Object.entries(ofFirst).map(([name, y]) => [name, stepAt(y, 0)]));
+        await expectOnnx(modelToOnnx(model, "step"), { x: stepAt(x, 0) }, batch, ofOne);
+        ofCode.destroy();
+        ofFile.destroy();
+      }),
+      { numRuns: 5 },
+    );
+  },
+);
 
 /** Runs a file from zero states. */
 async function expectOnnx(
