@@ -137,10 +137,10 @@ try {
   if (against !== undefined) probes.against = await probeOf(resolve(against), join(folder, "against.mjs"));
   const results = Object.fromEntries(Object.keys(probes).map((name) => [name, {}]));
   const runs = Object.fromEntries(Object.keys(probes).map((name) => [name, layers.map(() => [])]));
-  // The first round is a warm-up.
+  // The first round is a warm-up. Every other round begins with the other checkout.
   for (let run = 0; run <= repeats; run++)
     for (const [i, count] of layers.entries())
-      for (const [name, { measure }] of Object.entries(probes)) {
+      for (const [name, { measure }] of run % 2 === 0 ? Object.entries(probes) : Object.entries(probes).reverse()) {
         const found = measure(count, units);
         if (run > 0) runs[name][i].push(found);
       }
