@@ -1,6 +1,8 @@
 /**
  * @file The playground in a real browser with no graphics card, built as it is deployed: what a visitor does in the first
  * minutes, and what one does who means no good.
+ *
+ * @module-tag slow
  */
 import { readFile } from "node:fs/promises";
 import type { Browser, Page } from "playwright-core";
@@ -17,7 +19,7 @@ import {
   withWebGpu,
   writeSource,
 } from "../support/playground.ts";
-import { long, slow } from "../support/some-of.ts";
+import { long } from "../support/some-of.ts";
 
 let site: Site;
 let browser: Browser;
@@ -46,63 +48,59 @@ const fault = (page: Page) => page.locator(".faults");
 const underlined = (page: Page) => page.locator(".cm-lintRange-error");
 const press = (page: Page, name: string) => page.getByRole("button", { name, exact: true }).click();
 
-test(
-  "a visitor edits a cell, breaks it, mends it, trains it, lets it write, keeps it, and comes back with it",
-  slow,
-  async () => {
-    const { page, complaints } = await openPlayground(browser, site);
-    await page.locator(".diagram .part-gate").first().waitFor();
-    expect(await page.locator(".diagram .part-gate .name").allTextContents()).toHaveLength(4);
+test("a visitor edits a cell, breaks it, mends it, trains it, lets it write, keeps it, and comes back with it", async () => {
+  const { page, complaints } = await openPlayground(browser, site);
+  await page.locator(".diagram .part-gate").first().waitFor();
+  expect(await page.locator(".diagram .part-gate .name").allTextContents()).toHaveLength(4);
 
-    await writeSource(page, mine.replace("add(mul(oneMinus(f), h), mul(f, n))", "ad(h, n)"));
-    await eventually(() => fault(page).textContent()).toBe("Line 7: ReferenceError: ad is not defined");
-    expect(await underlined(page).allTextContents()).toEqual(["ad"]);
+  await writeSource(page, mine.replace("add(mul(oneMinus(f), h), mul(f, n))", "ad(h, n)"));
+  await eventually(() => fault(page).textContent()).toBe("Line 7: ReferenceError: ad is not defined");
+  expect(await underlined(page).allTextContents()).toEqual(["ad"]);
 
-    await writeSource(page, mine);
-    await eventually(() => fault(page).textContent()).toBe("");
-    expect(await page.locator(".diagram .part-gate .name").allTextContents()).toEqual(["forget", "candidate"]);
-    expect(await page.locator(".diagram .loop text").allTextContents()).toEqual(["h → next time step"]);
+  await writeSource(page, mine);
+  await eventually(() => fault(page).textContent()).toBe("");
+  expect(await page.locator(".diagram .part-gate .name").allTextContents()).toEqual(["forget", "candidate"]);
+  expect(await page.locator(".diagram .loop text").allTextContents()).toEqual(["h → next time step"]);
 
-    await press(page, "Train");
-    await untilStep(page, 30);
-    await press(page, "Pause");
-    await page.getByRole("button", { name: "Resume" }).waitFor();
-    // A network that knows nothing gives every character the same chance. What the first step said may be gone by now.
-    const [, different] = /(\d+) different/.exec(await page.locator("body").innerText()) ?? [];
-    expect(await figureOf(page, "Loss")).toBeLessThan(Math.log(Number(different)) - 1);
+  await press(page, "Train");
+  await untilStep(page, 30);
+  await press(page, "Pause");
+  await page.getByRole("button", { name: "Resume" }).waitFor();
+  // A network that knows nothing gives every character the same chance. What the first step said may be gone by now.
+  const [, different] = /(\d+) different/.exec(await page.locator("body").innerText()) ?? [];
+  expect(await figureOf(page, "Loss")).toBeLessThan(Math.log(Number(different)) - 1);
 
-    await page.getByLabel("Beginning of the text").fill("The ");
-    await page.getByLabel("Length", { exact: true }).fill("30");
-    await press(page, "Write");
-    await page.locator(".heat-map canvas").first().waitFor();
-    const written = (await page.locator(".sample").textContent()) ?? "";
-    expect(written.startsWith("The ")).toBe(true);
-    expect(written).toHaveLength(4 + 30);
-    const strips = await page.locator(".heat-map figcaption").allTextContents();
-    expect(strips.map((text) => text.split(/gate|state/)[0])).toEqual(
-      expect.arrayContaining(["forget", "candidate", "h"]),
-    );
+  await page.getByLabel("Beginning of the text").fill("The ");
+  await page.getByLabel("Length", { exact: true }).fill("30");
+  await press(page, "Write");
+  await page.locator(".heat-map canvas").first().waitFor();
+  const written = (await page.locator(".sample").textContent()) ?? "";
+  expect(written.startsWith("The ")).toBe(true);
+  expect(written).toHaveLength(4 + 30);
+  const strips = await page.locator(".heat-map figcaption").allTextContents();
+  expect(strips.map((text) => text.split(/gate|state/)[0])).toEqual(
+    expect.arrayContaining(["forget", "candidate", "h"]),
+  );
 
-    const downloading = page.waitForEvent("download");
-    await press(page, "Download the model");
-    const model = await readFile(await (await downloading).path());
+  const downloading = page.waitForEvent("download");
+  await press(page, "Download the model");
+  const model = await readFile(await (await downloading).path());
 
-    await page.reload();
-    await page.locator(".diagram .part-gate").first().waitFor();
-    await page.getByLabel("Load a model").setInputFiles({ name: "mine.safetensors", mimeType: "", buffer: model });
-    await eventually(() => page.locator(".model-files .about").textContent()).toMatch(
-      /^mine\.safetensors: mine, 1 layer/,
-    );
-    await page.getByLabel("Length", { exact: true }).fill("20");
-    await press(page, "Write");
-    await eventually(() => page.locator(".heat-map canvas").count()).toBeGreaterThan(0);
-    expect((await page.locator(".sample").textContent())?.length).toBe(20);
-    expect(complaints).toEqual([]);
-    await page.close();
-  },
-);
+  await page.reload();
+  await page.locator(".diagram .part-gate").first().waitFor();
+  await page.getByLabel("Load a model").setInputFiles({ name: "mine.safetensors", mimeType: "", buffer: model });
+  await eventually(() => page.locator(".model-files .about").textContent()).toMatch(
+    /^mine\.safetensors: mine, 1 layer/,
+  );
+  await page.getByLabel("Length", { exact: true }).fill("20");
+  await press(page, "Write");
+  await eventually(() => page.locator(".heat-map canvas").count()).toBeGreaterThan(0);
+  expect((await page.locator(".sample").textContent())?.length).toBe(20);
+  expect(complaints).toEqual([]);
+  await page.close();
+});
 
-test("what cannot be learned from ends in one line, and the page goes on", slow, async () => {
+test("what cannot be learned from ends in one line, and the page goes on", async () => {
   const { page, complaints } = await openPlayground(browser, site);
   const about = page.locator(".data .about").first();
   await eventually(() => about.textContent()).toMatch(/characters/);
@@ -127,35 +125,28 @@ test("what cannot be learned from ends in one line, and the page goes on", slow,
   await page.close();
 });
 
-test(
-  "a cell that does not end is stopped, has no network, and its source stays out of the device's worker",
-  slow,
-  async () => {
-    const { page } = await openPlayground(browser, site);
-    await page.locator(".diagram").waitFor();
-    await writeSource(page, mine.replace("const next", "for (;;) {}\n  const next"));
-    await eventually(() => fault(page).textContent()).toBe("stopped after 1 s: the code does not end");
+test("a cell that does not end is stopped, has no network, and its source stays out of the device's worker", async () => {
+  const { page } = await openPlayground(browser, site);
+  await page.locator(".diagram").waitFor();
+  await writeSource(page, mine.replace("const next", "for (;;) {}\n  const next"));
+  await eventually(() => fault(page).textContent()).toBe("stopped after 1 s: the code does not end");
 
-    const reach = `const found = await fetch("${withWebGpu}index.html").then(() => "network", () => "no network");\n`;
-    await writeSource(
-      page,
-      `${mine}${reach}throw new Error([found, origin, typeof indexedDB, typeof document].join());`,
-    );
-    await eventually(() => fault(page).textContent()).toMatch(/no network,null,(?:object|undefined),undefined$/);
+  const reach = `const found = await fetch("${withWebGpu}index.html").then(() => "network", () => "no network");\n`;
+  await writeSource(page, `${mine}${reach}throw new Error([found, origin, typeof indexedDB, typeof document].join());`);
+  await eventually(() => fault(page).textContent()).toMatch(/no network,null,(?:object|undefined),undefined$/);
 
-    await writeSource(page, mine);
-    await eventually(() => fault(page).textContent()).toBe("");
-    await press(page, "Train");
-    await untilStep(page, 1);
-    const told = await toldWorkers(page);
-    expect(told).toContain("setRuns");
-    expect(told).toContain("mine/forget/kernel");
-    expect(told).not.toContain("a secret remark");
-    await page.close();
-  },
-);
+  await writeSource(page, mine);
+  await eventually(() => fault(page).textContent()).toBe("");
+  await press(page, "Train");
+  await untilStep(page, 1);
+  const told = await toldWorkers(page);
+  expect(told).toContain("setRuns");
+  expect(told).toContain("mine/forget/kernel");
+  expect(told).not.toContain("a secret remark");
+  await page.close();
+});
 
-test("a link brings a cell and its settings, which run once the visitor agrees", slow, async () => {
+test("a link brings a cell and its settings, which run once the visitor agrees", async () => {
   const { page } = await openPlayground(browser, site);
   await page.locator(".diagram").waitFor();
   await writeSource(page, mine);
@@ -202,7 +193,7 @@ test("a page without WebGPU says what to do, and trains at once on the CPU, in o
   await page.close();
 });
 
-test("a switch goes on with other devices, shows how fast each is, and refuses one that cannot", slow, async () => {
+test("a switch goes on with other devices, shows how fast each is, and refuses one that cannot", async () => {
   const { page, complaints } = await openPlayground(browser, site);
   const menu = page.getByLabel("Device", { exact: true });
   const speeds = page.locator(".speeds");
@@ -298,7 +289,7 @@ test("the gradient check tells a right cell from one whose gradient is stopped",
   await page.close();
 });
 
-test("the keyboard alone is enough, and a phone is wide enough", slow, async () => {
+test("the keyboard alone is enough, and a phone is wide enough", async () => {
   const { page } = await openPlayground(browser, site, { viewport: { width: 390, height: 844 }, colorScheme: "dark" });
   await page.locator(".diagram").waitFor();
   expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(390);
@@ -320,7 +311,7 @@ test("the keyboard alone is enough, and a phone is wide enough", slow, async () 
   await page.close();
 });
 
-test("the page stays at hand while a cell of 128 units trains", slow, async () => {
+test("the page stays at hand while a cell of 128 units trains", async () => {
   const { page } = await openPlayground(browser, site);
   await page.locator(".diagram").waitFor();
   await page.getByText("Sizes and settings").click();

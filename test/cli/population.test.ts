@@ -49,7 +49,7 @@ test("rates from a range: all curves are shown, and the best model is kept and g
   expect(resumed.code).toBe(0);
 });
 
-test("seeds, halving and JSON: the worse half ends after each round", async () => {
+test("seeds, halving and JSON: the worse half ends after each round", slow, async () => {
   const log = space.file("log.jsonl");
   const found = await train("--population", "4", "--steps", "12", "--seed", "5", "--halving", "--json", "--log", log);
   expect(found.code).toBe(0);

@@ -55,7 +55,7 @@ test("plateau halves the rate when the held-out loss stops falling, not before",
   expect(tamed.losses).not.toEqual(wild.losses);
 });
 
-test("batches are accumulated for an update, and a resumed run goes on within one", async () => {
+test("batches are accumulated for an update, and a resumed run goes on within one", slow, async () => {
   const every = ["--accumulate", "3", "--lr", "0.05"];
   const whole = await trained(...every, "--steps", "6");
   // Until the first update the weights are those of the start: the losses differ by their batches alone.

@@ -143,7 +143,7 @@ describe("errors of the owner", () => {
     device.destroy();
   });
 
-  test("reach the owner's scope, open around a run of ours, and errors within the run do not", async () => {
+  test("reach the owner's scope, open around a run of ours, and errors within the run do not", slow, async () => {
     const { device: gpuDevice, heard } = await owned();
     const device = await openDevice({ gpuDevice });
     const executable = await device.compile(doubled);

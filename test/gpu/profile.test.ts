@@ -16,6 +16,7 @@ import { ratesOf } from "../../runtime/profile.ts";
 import type { Batch } from "../../train/data/batches.ts";
 import { languageModel } from "../../train/networks.ts";
 import { createTrainer } from "../../train/trainer.ts";
+import { slow } from "../support/some-of.ts";
 import { openWebgpu } from "../support/webgpu.ts";
 
 const device = await openWebgpu();
@@ -102,7 +103,7 @@ const tokens = (start: number) => ({
 });
 const batch: Batch = { x: tokens(0), targets: tokens(1) };
 
-test("a trainer's profile does not affect its training", async () => {
+test("a trainer's profile does not affect its training", slow, async () => {
   const losses = async (isProfiled: boolean) => {
     const trainer = await createTrainer(device, network, { learningRate: 0.05, seed: 2 });
     const found: number[] = [];

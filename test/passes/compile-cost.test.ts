@@ -153,7 +153,7 @@ test("a graph that does not change is not rebuilt", () => {
   expect(after.filter((body, i) => body !== before[i])).toEqual([]);
 });
 
-test("sizes and offsets are sums of few terms, however many values there are", () => {
+test("sizes and offsets are sums of few terms, however many values there are", slow, () => {
   const { graph, donate } = eight;
   const program = buildProgram(graph, { donate });
   const sums = [

@@ -219,7 +219,7 @@ describe("what is shown of a run", () => {
     await client.ask({ type: "destroy" });
   });
 
-  test("gradient flow has a norm for each state and time step", async () => {
+  test("gradient flow has a norm for each state and time step", slow, async () => {
     const client = await prepared();
     const flow = await client.ask({ type: "gradientFlow", run: "a" });
     expect(flow.step).toBe(5);
@@ -312,7 +312,7 @@ describe("the gradient check", () => {
     expect(result.failure).toBeUndefined();
   });
 
-  test("shows the smallest failing case, and where the derivative is cut off", async () => {
+  test("shows the smallest failing case, and where the derivative is cut off", slow, async () => {
     const cut = cell("cut", { state: ({ units }) => ({ h: [units] }) }, ({ x, h, units }) => {
       const next = tanh(dense("hidden", [x, h], units));
       return { state: { h: add(next, stopGradient(h)) }, output: next };

@@ -108,7 +108,7 @@ function difference(attrs: ScanAttrs, steps: number, lengths: readonly number[],
 const lengths = [1, 3, 4, 5, 9];
 
 describe("loops of the zoo", () => {
-  fewOf(["min-gru", "min-lstm", "qrnn", "lru", "mlstm"], (_, i) => i < 2)("%s, forward and backward", (name) => {
+  fewOf(["min-gru", "min-lstm", "qrnn", "lru", "mlstm"], (_, i) => i === 0)("%s, forward and backward", (name) => {
     const scans = scansOf(loweredStep(name));
     expect(scans.map((attrs) => reasonAgainstParallel(attrs))).toEqual([undefined, undefined]);
     for (const attrs of scans) expect(difference(attrs, 4, lengths)).toBeLessThan(1e-12);

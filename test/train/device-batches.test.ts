@@ -85,7 +85,7 @@ test(
   },
 );
 
-test("a trainer trains on a buffer that its owner fills anew for each step", async () => {
+test("a trainer trains on a buffer that its owner fills anew for each step", slow, async () => {
   const [device] = devices as [Device];
   const [plain, onDevice] = [await trainerOn(device), await trainerOn(device)];
   const theirs = ownBuffer(owner.device, Float32Array.from(xs[0]?.data ?? []));

@@ -12,6 +12,7 @@ import { decodeTensors, encodeTensors } from "../../train/files/safetensors.ts";
 import { decodeCell } from "../../train/files/traced-cell-json.ts";
 import { Workspace } from "../cli/run.ts";
 import { root } from "../docs/pages.ts";
+import { slow } from "../support/some-of.ts";
 import { damaged, faultOf, seriesSaved, small } from "../train/files/saved-models.ts";
 import { lineOf, rowsSaid } from "./fault-table.ts";
 
@@ -137,7 +138,7 @@ test("no file reaches the prototype of objects", () => {
   expect(Object.keys(Object.prototype)).toEqual([]);
 });
 
-test("a model full of code strings works in a process that cannot compile code", async () => {
+test("a model full of code strings works in a process that cannot compile code", slow, async () => {
   const code = "');globalThis.process?.exit(3);//*/`process.exit(3)`\n}fn main(){}\u2028import('node:fs')";
   const space = new Workspace();
   const path = space.write(

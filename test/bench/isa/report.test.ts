@@ -13,6 +13,7 @@ import { parseIsaOptions } from "../../../bench/isa/options.ts";
 import { againstTable, lineOf, markdown, readRows, save, tables } from "../../../bench/isa/report.ts";
 import { summariesOf } from "../../../bench/isa/summary.ts";
 import { noCounts } from "../../../bench/isa/wave/tally.ts";
+import { slow } from "../../support/some-of.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "cellgrad-isa-test-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -68,12 +69,12 @@ test.each([
   expect(() => readRows(file)).toThrow(`--against ${file}: ${message}; it takes a file that --save wrote`);
 });
 
-test("a fault of the call is one line and exit code 2", async () => {
+test("a fault of the call is one line and exit code 2", { ...slow, timeout: 60_000 }, async () => {
   const script = fileURLToPath(new URL("../../../bench/isa/isa.mjs", import.meta.url));
   const ended = promisify(execFile)(process.execPath, [script, "--units", "many"]);
   const message = "bench:isa: --units must be made of whole numbers above 0, got many\n";
   await expect(ended).rejects.toMatchObject({ code: 2, stderr: message, stdout: "" });
-}, 60_000);
+});
 
 test("without driver or headers it says what to install", () => {
   const driver = written("radeon_icd.x86_64.json", "{}");
