@@ -271,7 +271,7 @@ for (const { name, open, tolerance } of devices) {
         });
         const options = { seed: 3, learningRate: 0.05, clipNorm: 1 };
         const enough = await createTrainer(device, network(), options);
-        const budget = { bytes: 20_000, batch: 2, time: 40 };
+        const budget = { bytes: 35_000, batch: 2, time: 40 };
         const little = await createTrainer(device, network(), { ...options, memory: budget });
         // The interpreter has no programs, and needs no segments.
         expect(enough.segments).toBeUndefined();
