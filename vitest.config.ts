@@ -58,6 +58,8 @@ export default defineConfig({
         description: "cross products, random searches and whole tables of what other tests check: npm run test:long",
       },
     ],
+    // Transpiled sources are kept for the next run, by their contents.
+    experimental: { fsModuleCache: true },
     // Software adapters are themselves multithreaded; others wait for a browser or a process meanwhile.
     maxWorkers: 3,
     // No test is about speed, and a machine may be busy: these end only what hangs. A wait within a test ends before the

@@ -10,7 +10,7 @@ import { openInterpreter } from "../../devices/interpreter.ts";
 import { languageModel } from "../../train/networks.ts";
 import { adam } from "../../train/optimizers/gradient-descent.ts";
 import { createTrainer } from "../../train/trainer.ts";
-import { slow, slowUnless } from "../support/some-of.ts";
+import { slow } from "../support/some-of.ts";
 import { openWebgpu } from "../support/webgpu.ts";
 
 const device = await openWebgpu();
@@ -67,7 +67,7 @@ describe.each([
   { schedule: "persistent", cell: lstm as CellDefinition },
   { schedule: "stepwise", cell: gru as CellDefinition },
 ] as const)("schedule $schedule", ({ schedule, cell }) => {
-  test(`${cell.cellName} trains as in the interpreter`, slowUnless(schedule === "persistent"), async () => {
+  test(`${cell.cellName} trains as in the interpreter`, slow, async () => {
     const forced = {
       ...device,
       compile: (graph: Parameters<typeof device.compile>[0], given = {}) =>
