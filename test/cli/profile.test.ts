@@ -35,7 +35,7 @@ test("the table is aligned, with shares, rates, the source line or the ops, and 
   ]);
 });
 
-test("every kernel of the step is in the table, slowest first; a terminal shows a bar meanwhile", async () => {
+test("every kernel of the step is in the table, slowest first; a terminal shows a bar meanwhile", slow, async () => {
   const [stdout, stderr] = [new Collected(), Object.assign(new Collected(), { isTTY: true })];
   expect(await main(PROFILE, { stdout, stderr })).toBe(0);
   expect(stderr.text).toContain("12/12");

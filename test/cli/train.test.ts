@@ -77,7 +77,7 @@ test("an untrained network's held-out loss is near ln of the vocabulary", async 
   expect(Math.abs(Number(jsonLines(stdout).pop()?.valLossBefore) - Math.log(distinct))).toBeLessThan(0.2);
 });
 
-test("a held-out loss of some batches says so, and --eval-batches sets how many", async () => {
+test("a held-out loss of some batches says so, and --eval-batches sets how many", slow, async () => {
   // 72 held-out characters in rows of 6 steps: 4 rows, 3 batches.
   const told = async (...more: string[]) => {
     const { stdout } = await run("train", space.file("text.txt"), ...TINY, ...more);

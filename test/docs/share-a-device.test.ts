@@ -3,9 +3,10 @@ import { expect, test } from "vitest";
 import * as networks from "../../entries/networks.ts";
 import * as cellgrad from "../../index.ts";
 import { doubleOwn, ownBuffer, ownedDevice, readOwn } from "../support/owned-device.ts";
+import { slow } from "../support/some-of.ts";
 import { blocks, page } from "./pages.ts";
 
-test("the block trains on another library's buffer, and runs between passes of the page", async () => {
+test("the block trains on another library's buffer, and runs between passes of the page", slow, async () => {
   const [block = ""] = blocks(page("docs/guide/share-a-device.md"), "js");
   const { device: gpuDevice, heard, ends } = await ownedDevice();
   const features = ownBuffer(

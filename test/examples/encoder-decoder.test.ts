@@ -3,8 +3,9 @@ import { expect, test } from "vitest";
 import { drawWords, reversal } from "../../examples/encoder-decoder.ts";
 import { createTrainer, openDevice } from "../../index.ts";
 import { generator } from "../../testing/numbers/random-data.ts";
+import { slow } from "../support/some-of.ts";
 
-test("an encoder-decoder with additive attention learns to write words backwards", async () => {
+test("an encoder-decoder with additive attention learns to write words backwards", slow, async () => {
   const sizes = { letters: 3, units: 12, embed: 6 };
   const { objective, write } = reversal(sizes);
   const device = await openDevice();

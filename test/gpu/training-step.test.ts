@@ -30,7 +30,7 @@ const batchOf = (time: number, batch: number, shift: number) => ({
   targets: tokens(time, batch, shift + 1),
 });
 
-test("two batch sizes and three lengths compile nothing new", async () => {
+test("two batch sizes and three lengths compile nothing new", slow, async () => {
   const created = vi.spyOn(GPUDevice.prototype, "createComputePipelineAsync");
   const modules = vi.spyOn(GPUDevice.prototype, "createShaderModule");
   const trainer = await createTrainer(device, network(lstm as CellDefinition), options);

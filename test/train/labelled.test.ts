@@ -186,7 +186,7 @@ describe("images", () => {
 });
 
 describe("a classifier", () => {
-  test("reads the last step of each sequence, and learns whether it went up or down", async () => {
+  test("reads the last step of each sequence, and learns whether it went up or down", slow, async () => {
     // The sign of the first number decides; what follows is noise of another length for each.
     const sequences = Array.from({ length: 60 }, (_, i) =>
       Float64Array.from({ length: 2 + (i % 3) }, (_, t) => (t === 0 ? (i % 2 === 0 ? 1 : -1) : Math.sin(7 * i + t))),

@@ -3,7 +3,7 @@
  * predicted, streamed step by step and run by ONNX Runtime, all with the same results.
  */
 import fc from "fast-check";
-import { afterAll, expect } from "vitest";
+import { afterAll, expect, test } from "vitest";
 import { zoo } from "../../../cells/zoo.ts";
 import type { CellDefinition } from "../../../compiler/dsl/cell.ts";
 import { dense, embedding } from "../../../compiler/dsl/dense.ts";
@@ -30,7 +30,7 @@ import { type Objective, objective } from "../../../train/objective.ts";
 import { createPredictor } from "../../../train/predictor.ts";
 import { createStream } from "../../../train/stream.ts";
 import { loadOnnx } from "../../support/onnx-executor.ts";
-import { fewOf } from "../../support/some-of.ts";
+import { slow } from "../../support/some-of.ts";
 
 type Float = Tensor<"f32">;
 
@@ -162,8 +162,9 @@ const stepAt = ({ dtype, shape, data }: NdArray, t: number): NdArray => {
   return { dtype, shape: shape.slice(1), data: data.slice(t * size, (t + 1) * size) };
 };
 
-fewOf(Object.entries(kinds), ([name]) => name === "text")(
+test.each(Object.entries(kinds))(
   "%s: saved, predicted, streamed and exported it is one thing",
+  slow,
   async (_, make) => {
     await fc.assert(
       fc.asyncProperty(plans, sizes, async (plan, { time, batch, seed }) => {
