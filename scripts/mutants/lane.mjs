@@ -44,6 +44,8 @@ export class Lane {
       watch: false,
       ...limits,
       reporters: [{}],
+      // What is kept by the contents of a file knows no mutant.
+      experimental: { fsModuleCache: false },
     };
     lane.#vitest = await createVitest("test", config, { resolve, plugins: [mutant] });
     return lane;
