@@ -77,8 +77,10 @@ const isNonsense = ({ kind, message }) =>
 /** What the first test says that fails with this mutant, as `{ outcome, message }`. */
 async function outcomeOf(lane, mutant) {
   for (const file of mutant.tests) if (!history.isTimed(file)) await checkWithout(lane, { file });
+  let isEverRead = false;
   for (const part of history.partsFor(mutant)) {
-    const { failure } = await lane.run(mutant, part);
+    const { failure, isRead } = await lane.run(mutant, part);
+    isEverRead ||= isRead;
     if (failure === undefined) continue;
     const { test, message } = failure;
     const alone = test !== undefined && history.isLong(part.file);
@@ -87,7 +89,8 @@ async function outcomeOf(lane, mutant) {
     const outcome = isNonsense(failure) ? "NONSENSE" : "caught";
     return { outcome, message: `${part.file}: ${firstLine(message)}` };
   }
-  return { outcome: "SURVIVED" };
+  // Then these tests say nothing about it, or the runner has hidden it from them.
+  return isEverRead ? { outcome: "SURVIVED" } : { outcome: "UNREAD", message: "none of its tests reads the file" };
 }
 
 const firstLine = (text) => text.split("\n")[0];

@@ -18,6 +18,8 @@ export const checkMutant = (mutant) => mutated(readFileSync(pathOf(mutant.file),
 export class Lane {
   #vitest;
   #mutant;
+  /** Whether the tests have read the file with the mutant in it. */
+  #isRead = false;
 
   static async open() {
     const { createVitest } = await import("vitest/node");
@@ -25,10 +27,11 @@ export class Lane {
     const mutant = {
       name: "mutant",
       enforce: "pre",
-      transform: (text, id) =>
-        lane.#mutant !== undefined && id.split("?")[0] === pathOf(lane.#mutant.file)
-          ? { code: mutated(text, lane.#mutant), map: null }
-          : undefined,
+      transform: (text, id) => {
+        if (lane.#mutant === undefined || id.split("?")[0] !== pathOf(lane.#mutant.file)) return undefined;
+        lane.#isRead = true;
+        return { code: mutated(text, lane.#mutant), map: null };
+      },
     };
     // A few random cells are enough to catch a mutant.
     const env = { CELLGRAD_CELLS: "25", CELLGRAD_SHRINK: "0" };
@@ -54,7 +57,7 @@ export class Lane {
   /**
    * Runs the tests of a file, or those of the given names, with a mutant or, where it is undefined, without. Returns the
    * first failure, as `{ test, kind, message }` (the test is undefined where the file itself fails, the kind is the name of
-   * the error), and the milliseconds of each test that passed.
+   * the error), the milliseconds of each test that passed, and whether a test has read the mutant.
    */
   async run(mutant, { file, names }) {
     this.#put(mutant);
@@ -64,9 +67,10 @@ export class Lane {
       const { testModules, unhandledErrors } = await this.#vitest.runTestSpecifications([specification]);
       // testModules covers all runs so far.
       const ran = testModules.find(({ moduleId }) => moduleId === pathOf(file));
-      if (ran === undefined) return { failure: { message: "it did not run" }, times: {} };
+      const isRead = this.#isRead;
+      if (ran === undefined) return { failure: { message: "it did not run" }, times: {}, isRead };
       const [stray] = unhandledErrors;
-      return { failure: failureOf(ran) ?? (stray && { message: stray.message }), times: timesOf(ran) };
+      return { failure: failureOf(ran) ?? (stray && { message: stray.message }), times: timesOf(ran), isRead };
     } finally {
       this.#put(undefined);
     }
@@ -75,6 +79,7 @@ export class Lane {
   #put(mutant) {
     const file = (mutant ?? this.#mutant)?.file;
     this.#mutant = mutant;
+    this.#isRead = false;
     if (file !== undefined) this.#vitest.invalidateFile(pathOf(file));
   }
 
