@@ -6,7 +6,7 @@
 import { expectArgument, UserError } from "../compiler/graph/errors.ts";
 import { checkGraph, type Graph, inputName } from "../compiler/graph/graph.ts";
 import { checkPopulation, type Population } from "../compiler/graph/models.ts";
-import { arrayFault, type NdArray } from "../compiler/graph/ndarray.ts";
+import { arrayFault, type NdArray, valueFault } from "../compiler/graph/ndarray.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
 import type { Precision } from "../compiler/optimize.ts";
 import type { CpuProgram, Program } from "../compiler/plan/program.ts";
@@ -80,8 +80,12 @@ export function checkInputs(program: string, inputs: unknown): void {
 
 /** Throws a UserError unless the value is an array. */
 export function checkUpload(value: unknown): void {
-  const fault = arrayFault(value);
+  const fault = arrayFault(value) ?? numbersFault(value as NdArray);
   if (fault !== undefined) throw new UserError(`upload: the value ${fault}`);
+}
+
+function numbersFault(value: NdArray): string | undefined {
+  return value.data === undefined ? "is on a device; read it there first" : valueFault(value, value.dtype);
 }
 
 /** `wrap` of a device without WebGPU. */

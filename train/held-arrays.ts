@@ -16,8 +16,11 @@ export function heldOf(held: Held, name: string): DeviceArray {
 const mostKept = 2 ** 16;
 let kept = new Float64Array(0);
 
-/** Zeros that a device copies. Every step of a task that carries no state needs some, and new ones take longer than the copy. */
-function copiedZeros(shape: readonly number[]): NdArray {
+/**
+ * Zeros for a device, which copies them. Every step of a task that carries no state needs some, and new ones take longer
+ * than the copy.
+ */
+function keptZeros(shape: readonly number[]): NdArray {
   const size = sizeOfNumbers(shape);
   if (size > mostKept) return zeros(shape);
   if (kept.length < size) kept = new Float64Array(size);
@@ -32,12 +35,10 @@ export function zeroStates(
   models?: number | undefined,
 ): Held {
   const first = models === undefined ? [batch] : [models, batch];
-  // The interpreter keeps the array that it is given.
-  const make = device.kind === "interpreter" ? zeros : copiedZeros;
   return Object.fromEntries(
     Object.entries(shapes).map(([name, shape]) => [
       `state/${name}`,
-      device.upload(make([...first, ...shape.map(Number)])),
+      device.upload(keptZeros([...first, ...shape.map(Number)])),
     ]),
   );
 }

@@ -177,9 +177,12 @@ export type EngineReply = ReadyReply | CrashReply | Reply;
 export type PostReply = (reply: EngineReply, transfer: ArrayBuffer[]) => void;
 
 /** Control words that threads sleep on, and the one with which the host ends them. */
-const controlWords = { claim: 0, done: 48, quit: 144, runs: 176 } as const;
+export const controlWords = { claim: 0, done: 48, quit: 144, runs: 176 } as const;
 
-/** Says that a run with work to share is on its way: sleeping followers wake while its message travels, and wait awake until it is done. */
+/**
+ * Says that a run with work to share is on its way: sleeping followers wake while its message travels, and wait awake until
+ * it is done.
+ */
 export function announceRun(control: SharedArrayBuffer): void {
   const words = new Int32Array(control);
   Atomics.add(words, controlWords.runs, 1);

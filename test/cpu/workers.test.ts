@@ -6,7 +6,7 @@ import { ndarray } from "../../compiler/graph/ndarray.ts";
 import { uploadCpuArray } from "../../runtime/cpu/arrays.ts";
 import { CpuContext } from "../../runtime/cpu/context.ts";
 import { LoadedCpuProgram } from "../../runtime/cpu/loaded-program.ts";
-import type { EngineMessage } from "../../runtime/cpu/protocol.ts";
+import { controlWords, type EngineMessage } from "../../runtime/cpu/protocol.ts";
 import { everyStep, expected } from "./hand-made.ts";
 
 /** The host's own Worker; imported bindings follow a replacement. */
@@ -122,7 +122,7 @@ test("a run takes the uploads of its turn along, and followers are awake until i
   const first = follower[0];
   if (first?.kind !== "follow") throw new Error("a follower's first message is not the expected one");
   // The number of runs on their way.
-  const runs = () => Atomics.load(new Int32Array(first.control), 176);
+  const runs = () => Atomics.load(new Int32Array(first.control), controlWords.runs);
   expect(runs()).toBe(1);
   expect([...((await outputs[0]?.read())?.data ?? [])]).toEqual(expected(x, y, 1).y);
   expect(runs()).toBe(0);
@@ -141,9 +141,9 @@ test("a run with nothing to share wakes no follower", async () => {
   });
   const first = sent[1]?.[0];
   if (first?.kind !== "follow") throw new Error("a follower's first message is not the expected one");
-  expect(Atomics.load(new Int32Array(first.control), 176)).toBe(0);
+  expect(Atomics.load(new Int32Array(first.control), controlWords.runs)).toBe(0);
   expect([...((await output?.read())?.data ?? [])]).toEqual(expected(x, y, 1).y);
-  expect(Atomics.load(new Int32Array(first.control), 176)).toBe(0);
+  expect(Atomics.load(new Int32Array(first.control), controlWords.runs)).toBe(0);
 });
 
 test.each([

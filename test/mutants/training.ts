@@ -402,14 +402,17 @@ export const trainingMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "train/held-arrays.ts",
-    ["test/train/trainer.test.ts"],
+    "devices/device.ts",
+    ["test/devices/copies.test.ts"],
+    [["anything with a shape and a dtype is uploaded", " ?? numbersFault(value as NdArray)", ""]],
+  ),
+  ...changed(
+    "devices/interpreter.ts",
+    ["test/devices/copies.test.ts"],
     [
-      [
-        "the interpreter's zeros are those of every state",
-        'device.kind === "interpreter" ? zeros : copiedZeros',
-        "copiedZeros",
-      ],
+      ["uploads stay the caller's", "new HostArray(copyOf(value))", "new HostArray(value)"],
+      ["what is read is the array itself", "=> copyOf(this.value);", "=> this.value;"],
+      ["an output is the caller's input", "given.has(output.data) ? copyOf(output) : output", "output"],
     ],
   ),
   ...changed(

@@ -6,11 +6,9 @@ import { rnn } from "../../cells/rnn.ts";
 import { type NdArray, ndarray, scalar, zeros } from "../../compiler/graph/ndarray.ts";
 import { add, mul } from "../../compiler/ops/elementwise.ts";
 import type { Device } from "../../devices/device.ts";
-import { openDevice } from "../../devices/open-device.ts";
 import type { Batch } from "../../train/data/batches.ts";
 import { seriesBatches } from "../../train/data/series.ts";
 import { textBatches, vocabularyOf } from "../../train/data/text.ts";
-import { zeroStates } from "../../train/held-arrays.ts";
 import { initialize } from "../../train/initialize.ts";
 import { languageModel, seriesModel } from "../../train/networks.ts";
 import { momentum, sgd } from "../../train/optimizers/gradient-descent.ts";
@@ -333,13 +331,4 @@ test.each([
   ],
 ])("invalid sizes are errors (%#)", (make, message) => {
   expect(make).toThrow(message);
-});
-
-test("the zeros of a state are nobody else's, also where the device keeps what it is given", async () => {
-  const device = await openDevice({ device: "interpreter" });
-  const first = zeroStates(device, { h: [4] }, 2);
-  const numbers = (await first["state/h"]?.read())?.data;
-  numbers?.fill(1);
-  const second = await zeroStates(device, { h: [4] }, 2)["state/h"]?.read();
-  expect([[...(numbers ?? [])], [...(second?.data ?? [])]]).toEqual([new Array(8).fill(1), new Array(8).fill(0)]);
 });
