@@ -1,4 +1,7 @@
-/** @file Renders a planned program for WebGPU: every kernel of the IR as WGSL. */
+/**
+ * @file Renders a planned program for WebGPU: every kernel of the IR as WGSL, which is written when it is first asked for.
+ * A program has kernels for sizes that many runs never have.
+ */
 import { kernelText } from "../shaders/kernel.ts";
 import { placedArrays } from "./kernel/shared-place.ts";
 import { bytesOf } from "./kernel/storage.ts";
@@ -12,6 +15,7 @@ export function rendered(program: Program<PlannedKernel>): Program {
 function renderedKernel(kernel: PlannedKernel): Kernel {
   const { name, code, work } = kernel;
   const placed = placedArrays(code);
+  let text: string | undefined;
   return {
     name,
     ...aboutKernel(kernel),
@@ -19,6 +23,9 @@ function renderedKernel(kernel: PlannedKernel): Kernel {
     workgroupSize: code.workgroupSize,
     workgroupBytes: code.shared.reduce((sum, array) => sum + (placed.has(array) ? 0 : bytesOf(array)), 0),
     work,
-    wgsl: kernelText(code),
+    get wgsl() {
+      text ??= kernelText(code);
+      return text;
+    },
   };
 }

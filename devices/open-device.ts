@@ -73,7 +73,7 @@ async function openWebgpu(kind: "gpu" | "software", timeout: number | undefined)
 }
 
 async function openForeign(gpuDevice: unknown, timeout: number | undefined): Promise<Device> {
-  const { openDeviceOf } = await import("./webgpu.ts");
+  const { openDeviceOf } = await import("./foreign.ts");
   return openDeviceOf(gpuDevice, timeout);
 }
 

@@ -6,7 +6,6 @@
 import { buildProgram } from "../compiler/compile.ts";
 import { uploadArray } from "../runtime/arrays.ts";
 import { GpuContext } from "../runtime/context.ts";
-import { contextOnDeviceOf } from "../runtime/foreign-device.ts";
 import type { AdapterChoice } from "../runtime/host.ts";
 import { LoadedProgram } from "../runtime/loaded-program.ts";
 import { wrapBuffer } from "../runtime/wrapped-buffer.ts";
@@ -17,11 +16,6 @@ import { type Loader, loadPaged, lowerPaged } from "./paged-program.ts";
 /** Opens a device on an adapter of this kind; `timeout` is in seconds, as in `OpenDeviceOptions`. */
 export async function openWebgpuDevice(choice: AdapterChoice, timeout?: number): Promise<Device> {
   return deviceOn(await GpuContext.open(choice, timeout));
-}
-
-/** Opens a device on the GPUDevice of another owner. */
-export async function openDeviceOf(gpuDevice: unknown, timeout?: number): Promise<Device> {
-  return deviceOn(await contextOnDeviceOf(gpuDevice, timeout));
 }
 
 /** The device of a context, whose buffers have at most `bufferBytes`. */

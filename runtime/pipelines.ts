@@ -76,7 +76,7 @@ function cached(
 ): CacheEntry {
   const pipelines = cache.get(device) ?? new Map<string, CacheEntry>();
   cache.set(device, pipelines);
-  const key = JSON.stringify([kernel.wgsl, layoutEntries(kernel)]);
+  const key = `${JSON.stringify(layoutEntries(kernel))} ${kernel.wgsl}`;
   const entry = pipelines.get(key) ?? begin(device, kernel);
   pipelines.delete(key);
   pipelines.set(key, entry);

@@ -143,7 +143,7 @@ function named<T>(found: T | undefined, what: string): T {
 
 /** The body of a part, indented. */
 function bodyText({ body, places }: Part, names: Names): string {
-  if (places === undefined) return indented(statementLines(body, names)).join("\n");
+  if (places === undefined) return statementLines(body, names, "  ").join("\n");
   return sharedText(body, {
     ...names,
     element: (array, ...at) => names.element(array.space === "global" ? arrayAt(array, places) : array, ...at),
@@ -181,7 +181,7 @@ function workgroupsText({ rows, rowsPer, columns, lanes }: GridPart, names: Name
 }
 
 function dimText(dim: Dim, names: Names): string {
-  const known = { id: 0, type: "u32", depth: 0, isUniform: true } as const;
+  const known = { id: 0, type: "u32", depth: 0, isUniform: true, readsShared: false } as const;
   const expr: Expr =
     typeof dim === "number"
       ? { ...known, kind: "literal", value: dim, isConstant: true }

@@ -4,7 +4,7 @@
  */
 import type { Statement } from "../compiler/kernel/ir.ts";
 import { elementText, type Names } from "./expression.ts";
-import { indented, statementLines } from "./statement.ts";
+import { statementLines } from "./statement.ts";
 
 interface GappedText {
   /** Text and the names of gaps in turn. */
@@ -27,13 +27,13 @@ export function sharedText(body: readonly Statement[], names: Names): string {
  */
 const mark = "\0";
 
-function gappedText(body: readonly Statement[], { barriers }: Names): GappedText {
+function gappedText(body: readonly Statement[], { barriers, builtin }: Names): GappedText {
   const gaps = new Map<string, (names: Names) => string>();
   const gap = (name: string, fill: (names: Names) => string): string => {
     gaps.set(name, fill);
     return mark + name + mark;
   };
-  const lines = statementLines(body, {
+  const own: Names = {
     barriers,
     element: (array, index, slot) =>
       array.space === "global"
@@ -41,9 +41,9 @@ function gappedText(body: readonly Statement[], { barriers }: Names): GappedText
         : elementText(array.name, index, slot),
     opaque: (bits) => `${gap("opaque", (own) => own.opaque("").slice(0, -1))}${bits})`,
     uniform: (sum) => gap(sum.join(" + "), (own) => own.uniform(sum)),
-    builtin: () => undefined,
-  });
-  const found = { pieces: indented(lines).join("\n").split(mark), gaps };
+    builtin,
+  };
+  const found = { pieces: statementLines(body, own, "  ").join("\n").split(mark), gaps };
   written.set(body, found);
   return found;
 }

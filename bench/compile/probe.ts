@@ -1,6 +1,6 @@
 /**
  * @file Times the compiler of the checkout it is bundled with, on a training step of equal LSTM layers: trace with
- * differentiation, each pass, stages, and lowering.
+ * differentiation, each pass, stages, lowering, and the text of the kernels that run at usual sizes.
  */
 import { lstm } from "../../cells/lstm.ts";
 import { buildProgram } from "../../compiler/compile.ts";
@@ -8,11 +8,12 @@ import type { Graph } from "../../compiler/graph/graph.ts";
 import { formStages } from "../../compiler/plan/stages/form-stages.ts";
 import { languageModel } from "../../entries/networks.ts";
 import { adam, trainingStep } from "../../index.ts";
+import { kernelsOf } from "../../runtime/walk.ts";
 
 export interface Measurement {
   /** Milliseconds by phase, in order. */
   readonly phases: Readonly<Record<string, number>>;
-  /** Milliseconds of passes and lowering together. */
+  /** Milliseconds of passes, lowering and text together. */
   readonly total: number;
   /** Milliseconds for forming the stages of the top-level graph; lowering includes this too. */
   readonly stages: number;
@@ -41,9 +42,13 @@ export function measure(layers: number, units: number): Measurement {
       passed = graph;
     },
   });
+  const lowered = performance.now();
+  phases.lowering = lowered - last;
+  for (const kernel of kernelsOf(program.steps, { B: 16, T: 32 })) void program.kernels[kernel]?.wgsl;
   const end = performance.now();
-  phases.lowering = end - last;
+  phases.text = end - lowered;
   formStages(passed, passed.outputs, { packs: true });
+  const stages = performance.now() - end;
   // Older checkouts include comments in the text.
   const texts = program.kernels.map(({ wgsl, about }) =>
     about === undefined ? wgsl.replace(/^\/\/.*\n/gm, "") : wgsl,
@@ -51,7 +56,7 @@ export function measure(layers: number, units: number): Measurement {
   return {
     phases,
     total: end - before,
-    stages: performance.now() - end,
+    stages,
     nodes: nodesOf(step.graph),
     kernels: texts.length,
     differentKernels: new Set(texts).size,

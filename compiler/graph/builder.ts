@@ -88,10 +88,18 @@ export function textOfValue(value: unknown): string {
 }
 
 function textOfRecord(value: object): string {
-  if (Array.isArray(value)) return `[${value.map(textOfValue).join(",")}]`;
+  if (Array.isArray(value)) {
+    let list = "[";
+    for (const item of value) list += `${textOfValue(item)},`;
+    return `${list}]`;
+  }
+  if (value instanceof Map || value instanceof Set) return `of ${textOfRecord([...value])}`;
   if (isGraph(value)) return `graph ${value.nodes.length} ${value.inputs.length} ${value.outputs.join(",")}`;
   let text = "{";
-  for (const [name, field] of Object.entries(value)) if (field !== undefined) text += `${name}:${textOfValue(field)},`;
+  for (const name in value) {
+    const field = (value as Readonly<Record<string, unknown>>)[name];
+    if (field !== undefined) text += `${name}:${textOfValue(field)},`;
+  }
   return `${text}}`;
 }
 

@@ -76,6 +76,7 @@ function quotientOf(factor: string): Quotient | undefined {
 
 function format({ coefficient, symbols }: Monomial): Dim {
   if (symbols.length === 0 || coefficient === 0) return coefficient;
+  if (symbols.length === 1) return coefficient === 1 ? String(symbols[0]) : `${coefficient}*${symbols[0]}`;
   const sorted = [...symbols].sort();
   return (coefficient === 1 ? sorted : [String(coefficient), ...sorted]).join("*");
 }

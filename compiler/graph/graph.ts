@@ -93,14 +93,20 @@ export function countUses(graph: Graph): number[] {
 }
 
 /** Everything that `ids` (by default the outputs) are computed from, including themselves. */
-export function ancestorsOf(graph: Graph, ids: readonly NodeId[] = graph.outputs): Set<NodeId> {
+export function ancestorsOf(graph: Graph, ids: readonly NodeId[] = graph.outputs): ReadonlySet<NodeId> {
+  const known = ids === graph.outputs ? ancestorsOfOutputs.get(graph) : undefined;
+  if (known !== undefined) return known;
   const found = new Set<NodeId>(ids);
   // Ids are a topological order: all readers of a node have been visited before it.
   for (let id = graph.nodes.length - 1; id >= 0; id--) {
     if (found.has(id)) for (const operand of nodeAt(graph, id).operands) found.add(operand);
   }
+  if (ids === graph.outputs) ancestorsOfOutputs.set(graph, found);
   return found;
 }
+
+/** Every pass asks for them. */
+const ancestorsOfOutputs = new WeakMap<Graph, ReadonlySet<NodeId>>();
 
 /** Everything that is computed from any of `ids`, including themselves. */
 export function dependentsOf(graph: Graph, ids: readonly NodeId[]): Set<NodeId> {

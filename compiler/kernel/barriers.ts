@@ -9,7 +9,7 @@
  * iteration of the loop over `count`, and swap in the next.
  */
 import type { Expr, For, LocalArray, Statement, Variable } from "./ir.ts";
-import { expressionsOf, operandsOf, statementsIn } from "./walk.ts";
+import { expressionsOf, operandsOf } from "./walk.ts";
 
 /** An access of a statement to shared memory. */
 interface Access {
@@ -122,19 +122,30 @@ class Placement {
   #accessesOf(statement: Statement): readonly Access[] {
     const known = this.#accesses.get(statement);
     if (known !== undefined) return known;
-    const inside = [statement, ...("body" in statement ? statementsIn(statement.body) : [])];
-    const stores = inside.flatMap((each): Access[] => {
-      if (each.kind !== "store" || each.array.space !== "shared") return [];
-      return [{ array: each.array, slot: each.slot, writes: true }];
-    });
-    const found = [...accessesOfExpressions(inside.flatMap(expressionsOf)), ...stores];
+    const own = accessesOfExpressions(expressionsOf(statement));
+    const inside = "body" in statement ? statement.body.flatMap((inner) => this.#accessesOf(inner)) : [];
+    const found = inside.length === 0 ? own : distinct([...own, ...inside]);
+    if (statement.kind === "store" && statement.array.space === "shared")
+      found.push({ array: statement.array, slot: statement.slot, writes: true });
     this.#accesses.set(statement, found);
     return found;
   }
 }
 
+/** Accesses without those that are there twice. */
+function distinct(accesses: readonly Access[]): Access[] {
+  const found = new Map<LocalArray, Access[]>();
+  for (const access of accesses) {
+    const known = found.get(access.array) ?? [];
+    found.set(access.array, known);
+    if (!known.some(({ slot, writes }) => slot === access.slot && writes === access.writes)) known.push(access);
+  }
+  return [...found.values()].flat();
+}
+
 /** The slots that expressions and their operands load from, each once. */
 function accessesOfExpressions(expressions: readonly Expr[]): Access[] {
+  if (!expressions.some(({ readsShared }) => readsShared)) return [];
   const seen = new Set<Expr>();
   const found: Access[] = [];
   const slots = new Map<LocalArray, Set<Expr | undefined>>();
@@ -146,7 +157,7 @@ function accessesOfExpressions(expressions: readonly Expr[]): Access[] {
     found.push({ array, slot, writes: false });
   };
   const visit = (expr: Expr): void => {
-    if (seen.has(expr)) return;
+    if (!expr.readsShared || seen.has(expr)) return;
     seen.add(expr);
     if (expr.kind === "load" && expr.array.space === "shared") note(expr.array, expr.operands[1]);
     for (const operand of operandsOf(expr)) visit(operand);

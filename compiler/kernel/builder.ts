@@ -95,10 +95,12 @@ export class KernelBuilder extends Expressions {
     this.#parts.push({ grid, group: this.#group, lane: this.#lane, body });
   }
 
-  /** Adds a part that another builder has written, with its arrays of workgroup memory. */
-  addPart(part: Part, shared: readonly LocalArray[]): void {
+  /** Adds a part that another builder has written, with its arrays of workgroup memory and the steps that it counts. */
+  addPart(part: Part, { shared, steps }: Pick<KernelCode, "shared" | "steps">): void {
     this.#parts.push(part);
     for (const array of shared) this.#shared.add(array);
+    this.#counts.push(...steps.counts);
+    this.#end ??= steps.end;
   }
 
   /** Returns the kernel, after all its parts are written. */

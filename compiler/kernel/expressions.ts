@@ -20,6 +20,9 @@ import type {
 /** Makes the expressions of one kernel or function. */
 export class Expressions {
   readonly #known = new Map<string, Expr>();
+  readonly #literals = new Map<Scalar, Map<number, Literal>>();
+  /** By a hash: most expressions of a kernel are found here, and text as a key would take longest. */
+  readonly #applied = new Map<number, Apply[]>();
   #count = 0;
   #mayMiss = 0;
 
@@ -36,16 +39,16 @@ export class Expressions {
   literal(value: number, type: Scalar): Literal {
     const kept =
       type === "f32" ? Math.fround(value) : type === "i32" ? value | 0 : type === "u32" ? value >>> 0 : value;
-    const key = `${type} ${Object.is(kept, -0) ? "-0" : kept}`;
-    return this.#interned(key, (id) => ({
-      kind: "literal",
-      id,
-      type,
-      value: kept,
-      depth: 0,
-      isConstant: true,
-      isUniform: true,
-    }));
+    if (Object.is(kept, -0)) return this.#interned(`${type} -0`, (id) => literalOf(id, kept, type));
+    const ofType = this.#literals.get(type) ?? new Map<number, Literal>();
+    this.#literals.set(type, ofType);
+    let made = ofType.get(kept);
+    if (made === undefined) {
+      this.#count += 1;
+      made = literalOf(this.#count, kept, type);
+      ofType.set(kept, made);
+    }
+    return made;
   }
 
   f32 = (value: number): Literal => this.literal(value, "f32");
@@ -64,6 +67,7 @@ export class Expressions {
       depth: 0,
       isConstant: false,
       isUniform: true,
+      readsShared: false,
     }));
   }
 
@@ -77,14 +81,16 @@ export class Expressions {
       depth: 0,
       isConstant: false,
       isUniform: true,
+      readsShared: false,
     }));
   }
 
   /** A new variable on each call. */
   variable(name: string, type: Type, depth: number, isUniform = false): Variable {
     this.#count += 1;
-    const key = `variable ${this.#count}`;
-    return this.#interned(key, (id) => ({ kind: "variable", id, type, name, depth, isUniform, isConstant: false }));
+    const id = this.#count;
+    const isConstant = false;
+    return Object.freeze({ kind: "variable", id, type, name, depth, isUniform, isConstant, readsShared: false });
   }
 
   /**
@@ -114,6 +120,7 @@ export class Expressions {
       depth: depthOf(operands),
       isConstant: false,
       isUniform: operands.every(isUniform) && array.space !== "registers",
+      readsShared: array.space === "shared" || operands.some(readsShared),
     }));
   }
 
@@ -127,20 +134,36 @@ export class Expressions {
       depth: depthOf(operands),
       isConstant: false,
       isUniform: operands.every(isUniform),
+      readsShared: operands.some(readsShared),
     }));
   }
 
   apply(op: Primitive, type: Type, operands: readonly Expr[]): Apply {
-    return this.#interned(`${op} ${type} ${idsOf(operands)}`, (id) => ({
+    let hash = op.length;
+    for (const { id } of operands) hash = (Math.imul(hash, 31) + id) | 0;
+    const alike = this.#applied.get(hash);
+    const isSame = (one: Apply) =>
+      one.op === op &&
+      one.type === type &&
+      one.operands.length === operands.length &&
+      operands.every((operand, i) => operand === one.operands[i]);
+    const known = alike?.find(isSame);
+    if (known !== undefined) return known;
+    this.#count += 1;
+    const made = Object.freeze<Apply>({
       kind: "apply",
-      id,
+      id: this.#count,
       type,
       op,
       operands,
       depth: depthOf(operands),
       isConstant: operands.every(isConstant),
       isUniform: operands.every(isUniform),
-    }));
+      readsShared: operands.some(readsShared),
+    });
+    if (alike === undefined) this.#applied.set(hash, [made]);
+    else alike.push(made);
+    return made;
   }
 
   #ofOne = (op: Primitive) => (x: Expr) => this.apply(op, x.type, [x]);
@@ -250,8 +273,14 @@ const sizeOperations: Partial<Record<Primitive, (a: number, b: number) => number
   max: Math.max,
 };
 
+function literalOf(id: number, value: number, type: Scalar): Literal {
+  const facts = { depth: 0, isConstant: true, isUniform: true, readsShared: false };
+  return Object.freeze({ kind: "literal", id, type, value, ...facts });
+}
+
 const isUniform = (expr: Expr) => expr.isUniform;
 const isConstant = (expr: Expr) => expr.isConstant;
+const readsShared = (expr: Expr) => expr.readsShared;
 
 function idsOf(operands: readonly Expr[]): string {
   let ids = "";

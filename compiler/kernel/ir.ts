@@ -123,6 +123,8 @@ interface Common {
   readonly isConstant: boolean;
   /** Whether all invocations of a workgroup that evaluate it get the same value. */
   readonly isUniform: boolean;
+  /** Whether it loads from workgroup memory. */
+  readonly readsShared: boolean;
 }
 
 export interface Literal extends Common {

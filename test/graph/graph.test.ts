@@ -2,6 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { gru } from "../../cells/index.ts";
+import { textOfValue } from "../../compiler/graph/builder.ts";
 import {
   addDims,
   bindShape,
@@ -43,6 +44,15 @@ import {
 import { generator, randomFloats } from "../../testing/numbers/random-data.ts";
 
 type Float = Tensor<"f32">;
+
+test("plain data has one text, whatever it is made of", () => {
+  const values = [
+    ...[0, -0, "0", "", null, true, [0], [[0]], [0, 0], {}, { a: 0 }, { a: "0" }, { a: { b: 0 } }, { b: 0 }],
+    ...[new Map(), new Map([[0, 1]]), new Map([[0, 2]]), new Map([[{ a: 0 }, 1]]), new Set([0]), new Set([1])],
+  ];
+  expect(new Set(values.map(textOfValue)).size).toBe(values.length);
+  expect(textOfValue({ a: 0, b: undefined })).toBe(textOfValue({ a: 0 }));
+});
 
 describe("dimensions", () => {
   test("have one text each", () => {

@@ -143,4 +143,18 @@ describe("a barrier is placed", () => {
     expect(placesOf(1)).toEqual(["barrier", "stage", "stage"]);
     expect(placesOf(0)).toEqual(["stage", "barrier", "stage"]);
   });
+
+  test("for each slot that statements inside of one access", () => {
+    const lines = linesOf((k) => {
+      const a = k.sharedArray("f32", 64, 2);
+      k.storeInSlot(a, k.u32(1), k.lane, k.f32(1));
+      // Nothing waits for slot 0; the second stage reads what the first statement wrote.
+      k.stage(() => k.let("v", k.load(a, k.lane, k.u32(0))));
+      k.stage(() => {
+        k.let("w", k.load(a, k.u32(5), k.u32(0)));
+        k.let("x", k.load(a, k.u32(5), k.u32(1)));
+      });
+    });
+    expect(lines.filter((line) => /^(barrier|stage)/.test(line))).toEqual(["stage", "barrier", "stage"]);
+  });
 });

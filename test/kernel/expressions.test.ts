@@ -73,6 +73,15 @@ test("each call makes a new variable, whatever its name", () => {
   expect(e.neg(a)).not.toBe(e.neg(b));
 });
 
+test("many expressions of one op are as many objects, and each is made once", () => {
+  const { e } = setting();
+  const variables = Array.from({ length: 70 }, (_, i) => e.variable(`v${i}`, "f32", 0));
+  const sums = () => variables.flatMap((a) => variables.map((b) => e.add(a, b)));
+  const first = sums();
+  expect(new Set(first).size).toBe(70 * 70);
+  expect(sums().every((sum, i) => sum === first[i])).toBe(true);
+});
+
 test("literals are rounded to their type", () => {
   const { e } = setting();
   expect(e.f32(0.1).value).toBe(Math.fround(0.1));
@@ -103,6 +112,23 @@ describe("an expression records", () => {
       e.call(twice, [e.convert(lane, "f32")]),
     ];
     expect(different.map(({ isUniform }) => isUniform)).toEqual(different.map(() => false));
+  });
+
+  test("whether it reads workgroup memory", () => {
+    const { e, lane, x, inputs } = setting();
+    const read = e.load(shared, lane);
+    const indices = e.load(inputs, e.convert(read, "u32"));
+    const reading = [
+      read,
+      e.neg(read),
+      e.add(x, e.neg(read)),
+      e.call(twice, [read]),
+      indices,
+      e.load(registers, lane, read),
+    ];
+    expect(reading.map(({ readsShared }) => readsShared)).toEqual(reading.map(() => true));
+    const others = [lane, e.f32(1), e.size("B"), e.uniform(["B", 1]), x, e.load(inputs, lane), e.load(registers, lane)];
+    expect(others.map(({ readsShared }) => readsShared)).toEqual(others.map(() => false));
   });
 
   test("whether it is made of literals only", () => {

@@ -33,6 +33,21 @@ export const kernelMutants: readonly Mutant[] = [
         'statement.kind === "if" && statement.condition.isUniform',
         'statement.kind === "if"',
       ],
+      [
+        "what is inside is not read",
+        '"body" in statement ? statement.body.flatMap((inner)',
+        '"body" in statement ? statement.body.slice(0, 0).flatMap((inner)',
+      ],
+      [
+        "slots of an array are one access",
+        "slot === access.slot && writes === access.writes",
+        "writes === access.writes",
+      ],
+      [
+        "a write is no other access than a read",
+        "slot === access.slot && writes === access.writes",
+        "slot === access.slot",
+      ],
       ["a barrier does not clear what was done", "      this.#pending = [];\n    }", "    }"],
     ],
   ),

@@ -425,11 +425,11 @@ export const planMutants: readonly Mutant[] = [
     "compiler/plan/emit/shared-parts.ts",
     ["test/plan/shared-parts.test.ts", "test/gpu/product-blocks.test.ts"],
     [
-      ["every part is written for itself", "    ofForm.set(key, known);\n", ""],
+      ["every part is written for itself", "      ofKind.set(key, known);\n", ""],
       [
         "forms that are made for a stage are one",
-        "this.#known.get(form.name ?? form)",
-        "this.#known.get([...this.#known.keys()][0] ?? form)",
+        "this.#known.get(kind)",
+        "this.#known.get([...this.#known.keys()][0] ?? kind)",
       ],
     ],
   ),
@@ -437,9 +437,15 @@ export const planMutants: readonly Mutant[] = [
     "compiler/plan/emit/canonical-part.ts",
     ["test/plan/shared-parts.test.ts"],
     [
-      ["parts of all nodes are one", "nodes, sources,", "sources,"],
-      ["parts for all targets are one", "data: [own, alike,", "data: [own,"],
+      ["parts for all targets are one", "canonical(own, alike,", "canonical(own,"],
       ["sizes tell parts apart", "{ ...tiles, outside: undefined }", "tiles"],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/emit/canonical-values.ts",
+    ["test/plan/shared-parts.test.ts"],
+    [
+      ["parts of all nodes are one", "...others, nodes, sources,", "...others, sources,"],
       [
         "every buffer is the first",
         "[...buffers.add(given.buffer)].indexOf(given.buffer)",
@@ -451,9 +457,34 @@ export const planMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
-    "compiler/plan/emit/canonical-part.ts",
+    "compiler/plan/emit/canonical-values.ts",
     ["test/kernels/kernels.test.ts"],
     [["offsets of 0 are like others", "if (sum.every((dim) => dim === 0)) return [0];", ""]],
+  ),
+  ...changed(
+    "compiler/plan/scan/shared-loop.ts",
+    ["test/plan/shared-parts.test.ts"],
+    [
+      ["loops of all bodies are one", "[nodes, inputs, outputs],", "[inputs, outputs],"],
+      ["each loop is of its own results", "results: located(plan.results)", "results: plan.results"],
+      ["loops name memory of their own in a buffer", "context.outer !== region || clearsWorkgroups", "false"],
+    ],
+  ),
+  ...changed(
+    "compiler/graph/builder.ts",
+    ["test/graph/graph.test.ts"],
+    [["maps are alike", "value instanceof Map || value instanceof Set", "value instanceof Set"]],
+  ),
+  ...changed(
+    "compiler/render.ts",
+    ["test/plan/shared-parts.test.ts"],
+    [
+      [
+        "every kernel has its text at once",
+        "    get wgsl() {\n      text ??= kernelText(code);\n      return text;\n    },",
+        "    wgsl: text ?? kernelText(code),",
+      ],
+    ],
   ),
   ...changed(
     "compiler/kernel/places.ts",

@@ -217,8 +217,8 @@ export const productMutants: readonly Mutant[] = [
     [
       [
         "blocks of any shape share a kernel",
-        'return Object.values(shape).join(" ");',
-        'return shape === undefined ? "" : "one";',
+        "return `${rows} ${columns} ${rowLanes} ${columnLanes} ${slices} ${steps}`;",
+        'return [rows, columns, rowLanes, columnLanes, slices, steps].length > 0 ? "one" : "";',
       ],
       ["tiles are small on any GPU", "laneRegisters >= largeTile", "laneRegisters > 512"],
       ["tiles are large on any GPU", "laneRegisters >= largeTile", "laneRegisters > 0"],

@@ -20,8 +20,8 @@ export const runtimeMutants: readonly Mutant[] = [
       ["no pipeline is kept", "pipelines.get(key) ?? begin", "begin"],
       [
         "kernels of one interface are one",
-        "JSON.stringify([kernel.wgsl, layoutEntries(kernel)])",
-        "JSON.stringify([layoutEntries(kernel)])",
+        "`${JSON.stringify(layoutEntries(kernel))} ${kernel.wgsl}`",
+        "JSON.stringify(layoutEntries(kernel))",
       ],
       ["what did not compile is kept", "if (pipelines.get(key) === entry) pipelines.delete(key);", ""],
       ["the last used are given up", "pipelines.delete(key);\n  pipelines.set", "pipelines.set"],

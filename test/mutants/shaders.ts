@@ -12,14 +12,18 @@ export const shaderMutants: readonly Mutant[] = [
   ...changed(
     "shaders/statement.ts",
     ["test/gpu/provable-loops.test.ts"],
-    [["a bounded loop takes every step", "`${turn} * ${by}`", "turn"]],
+    [["a bounded loop takes every step", 'step === "1u" ? turn : `${turn} * ${step}`', "turn"]],
   ),
   ...changed(
     "shaders/statement.ts",
     ["test/gpu/resident.test.ts"],
     [
-      ["a bounded loop begins with its first step every time", "${start} + ${walked};", "${start};"],
-      ["a bounded loop goes on to its bound", "if (${name} >= ${text(end)}) {", "if (${name} >= 6u + ${text(end)}) {"],
+      [
+        "a bounded loop begins with its first step every time",
+        "${first} + ${step ===",
+        "${first} + ${turn === turn ? 0 : step ===",
+      ],
+      ["a bounded loop goes on to its bound", "if (${name} >= ${end}) {", "if (${name} >= 6u + ${end}) {"],
     ],
   ),
   ...changed(

@@ -5,8 +5,10 @@
 import { expect, test } from "vitest";
 import { lstm } from "../../cells/lstm.ts";
 import type { Graph } from "../../compiler/graph/graph.ts";
+import type { Part } from "../../compiler/kernel/ir.ts";
 import { printKernel } from "../../compiler/kernel/print.ts";
 import { verifyKernel } from "../../compiler/kernel/verify.ts";
+import { statementsIn } from "../../compiler/kernel/walk.ts";
 import { optimize } from "../../compiler/optimize.ts";
 import { SharedParts } from "../../compiler/plan/emit/shared-parts.ts";
 import { vectorForms } from "../../compiler/plan/emit/vector-forms.ts";
@@ -21,9 +23,12 @@ import {
   interpret,
   mul,
   reshape,
+  type ScanOptions,
+  scanTensors,
   slice,
   sub,
   type Tensor,
+  tanh,
   traceGraph,
   trainingStep,
 } from "../../index.ts";
@@ -58,8 +63,11 @@ function counted(graph: Graph, options: LowerOptions) {
   const parts = new SharedParts();
   const { kernels } = lower(graph, options, parts);
   const all = kernels.flatMap(({ code }) => code.parts).filter(({ places }) => places !== undefined);
-  return { all: all.length, written: parts.written };
+  return { all, written: parts.written };
 }
+
+const isLoop = ({ body }: Part) => statementsIn(body).some((each) => each.kind === "for" && each.mapping === "time");
+const bodiesOf = (parts: readonly Part[]) => new Set(parts.map(({ body }) => body)).size;
 
 fewOf(Object.entries(targets), ([name]) => name === "cpu")(
   "more layers have no more parts to write, on a %s",
@@ -69,14 +77,33 @@ fewOf(Object.entries(targets), ([name]) => name === "cpu")(
       return counted(graph, { ...options, donate });
     }) as [ReturnType<typeof counted>, ReturnType<typeof counted>];
     expect(eight.written).toBe(three.written);
-    expect(eight.all).toBeGreaterThan(1.5 * three.all);
+    expect(eight.all.length).toBeGreaterThan(1.5 * three.all.length);
   },
 );
 
 test("kernels for several sizes share parts", () => {
   const { graph, donate } = networkOf(3);
-  const { all, written } = counted(graph, { donate });
-  expect(4 * written).toBeLessThan(all);
+  const { all } = counted(graph, { donate });
+  const outside = all.filter((part) => !isLoop(part));
+  expect(4 * bodiesOf(outside)).toBeLessThan(outside.length);
+});
+
+test("equal loops share a body, unless their memory is part of a buffer", () => {
+  const { graph, donate } = networkOf(3);
+  // For few rows of the batch and for many, forward and backward. The first layer's loop reads no other one's results.
+  const { all } = counted(graph, { donate });
+  const loops = all.filter(isLoop);
+  expect([loops.length, bodiesOf(loops)]).toEqual([12, 8]);
+  const there = counted(graph, { donate, target: "software", clearsWorkgroups: true });
+  expect(there.all.filter(isLoop)).toEqual([]);
+});
+
+test("a kernel's text is written when it is asked for", () => {
+  const { graph, donate } = networkOf(1);
+  const [kernel] = rendered(programOf(graph, { donate }, new SharedParts())).kernels;
+  expect(Object.getOwnPropertyDescriptor(kernel, "wgsl")).toMatchObject({ get: expect.any(Function) });
+  expect(kernel?.wgsl).toContain("@compute");
+  expect(JSON.parse(JSON.stringify(kernel)).wgsl).toBe(kernel?.wgsl);
 });
 
 test("parts that are known from other programs change nothing", slow, () => {
@@ -102,9 +129,9 @@ test("kernels of shared parts are valid, and are printed with what they stand fo
 });
 
 /** How many parts a graph has to write; its numbers are compared with the interpreter's. */
-function writtenOf(graph: Graph): number {
+function writtenOf(graph: Graph, options: LowerOptions = { target: "software" }): number {
   const parts = new SharedParts();
-  const program = programOf(graph, { target: "software" }, parts);
+  const program = programOf(graph, options, parts);
   const inputs = inputsOf(graph, false, {});
   expect(farthest(evaluateProgram(program, named(graph, inputs)), interpret(graph, inputs))).toBeLessThan(1e-4);
   return parts.written;
@@ -139,4 +166,38 @@ test.each<readonly [string, Graph, number]>([
   ["nor where that is not a multiple of four", weights(64, 128, 190, 256, 320), 4],
 ])("%s", (_, graph, written) => {
   expect(writtenOf(graph)).toBe(written);
+});
+
+/** Five loops, each over what the one before gives. Only the first reads an input. */
+const loops = (step: (h: Float, x: Float, w: Float, i: number) => Float, options?: (i: number) => ScanOptions) =>
+  traceGraph(
+    "loops",
+    [{ name: "x", dtype: "f32", shape: [3, 4, 8] }, square("w"), { name: "h", dtype: "f32", shape: [4, 8] }],
+    ([x, w, h]) => {
+      let xs = x as Float;
+      for (let i = 0; i < 5; i++) {
+        const run = ([before]: readonly Tensor[], [now]: readonly Tensor[]) => {
+          const next = step(before as Float, now as Float, w as Float, i);
+          return { carries: [next], ys: [next] };
+        };
+        xs = scanTensors(run, [h as Float], [xs], { name: "loop", ...options?.(i) }).ys[0] as Float;
+      }
+      return [xs];
+    },
+  );
+
+const step = (h: Float, x: Float, w: Float): Float => tanh(add(dot(h, w), x));
+
+// The first loop reads an input, and the last one stores the result of all.
+test.each<readonly [string, Graph]>([
+  ["another number", loops((h, x, w, i) => step(h, mul(x, i === 2 ? 0.5 : 0.25), w))],
+  ["another op", loops((h, x, w, i) => (i === 2 ? sub(step(h, x, w), h) : add(step(h, x, w), h)))],
+  ["transposed weights", loops((h, x, w, i) => tanh(add(dot(h, w, { transposeB: i === 2 }), x)))],
+  ["steps in reverse", loops(step, (i) => ({ reverse: i === 2 }))],
+])("loops are one, but not with %s", (_, graph) => {
+  for (const schedule of ["persistent", "resident"] as const) {
+    const options: LowerOptions = { target: "gpu", schedule, neighbours: 4 };
+    const equal = writtenOf(loops(step), options);
+    expect(writtenOf(graph, options)).toBeGreaterThan(equal);
+  }
 });

@@ -37,8 +37,8 @@ export interface BlockPlan {
 export const blockLanes = 64;
 
 /** Shapes with one name are equal. */
-export function shapeName(shape: BlockShape): string {
-  return Object.values(shape).join(" ");
+export function shapeName({ rows, columns, rowLanes, columnLanes, slices, steps }: BlockShape): string {
+  return `${rows} ${columns} ${rowLanes} ${columnLanes} ${slices} ${steps}`;
 }
 
 /** Rows and columns of the block of a workgroup, and the depth between two barriers. */

@@ -56,10 +56,10 @@ export class PlacedBuilder extends KernelBuilder {
     this.storeElement(array, this.bound(this.#address(location, index)), toStorage(this, value, element), how);
   }
 
-  /** A location as vectors of four elements, and the number of its first vector. Its slab has known offsets only. */
+  /** A location as vectors of four elements, and the number of its first vector. Its offset is a multiple of four. */
   vectorsOf({ buffer, offset }: Location): { readonly array: GlobalArray; readonly first: Expr } {
     const { name } = at(this.#buffers(), buffer);
-    const first = this.uniform([offset.reduce<number>((sum, dim) => sum + Number(dim), 0) / 4]);
+    const first = this.uniform(offset.map((dim) => divideDims(dim, 4) ?? Number.NaN));
     return { array: globalArray(buffer, { name, element: "f32x4" }), first };
   }
 

@@ -4,26 +4,23 @@
  */
 import { textOfValue } from "../../graph/builder.ts";
 import { at } from "../../graph/errors.ts";
-import type { LocalArray, Part } from "../../kernel/ir.ts";
+import type { GridPart, KernelCode } from "../../kernel/ir.ts";
 import type { BufferSpec, Location } from "../program.ts";
-import { type CanonicalPart, canonicalPart } from "./canonical-part.ts";
+import type { TileOptions } from "../stages/tiles.ts";
+import { canonicalPart } from "./canonical-part.ts";
+import type { Canonical } from "./canonical-values.ts";
 import type { FormContext, PartForm } from "./form.ts";
 import { PlacedBuilder } from "./placed-builder.ts";
 import { type StoredRegion, storesOf } from "./stored-region.ts";
 import { Emitter } from "./values.ts";
 
-interface WrittenPart {
-  readonly part: Part;
-  readonly shared: readonly LocalArray[];
-}
-
 export class SharedParts {
-  /** By form, or the name of one, and canonical form of the stage. */
-  readonly #known = new Map<PartForm | string, Map<string, WrittenPart>>();
+  /** By form, or the name of one, and canonical form. */
+  readonly #known = new Map<PartForm | string, Map<string, KernelCode>>();
   /** How many parts have been written. */
   written = 0;
 
-  /** Adds a part to a kernel. */
+  /** Adds the part of a stage to a kernel. */
   add(
     kernel: PlacedBuilder,
     form: PartForm,
@@ -31,23 +28,35 @@ export class SharedParts {
     scratch: readonly Location[],
     buffers: readonly BufferSpec[],
   ): void {
-    const { data, places, ...canonical } = canonicalPart(context, context.region, scratch, buffers);
-    const ofForm = this.#known.get(form.name ?? form) ?? new Map<string, WrittenPart>();
-    this.#known.set(form.name ?? form, ofForm);
-    const key = textOfValue(data);
-    const known = ofForm.get(key) ?? this.#write(form, canonical);
-    ofForm.set(key, known);
-    kernel.addPart({ ...known.part, grid: form.grid(context), places }, known.shared);
+    const { own, ...canonical } = canonicalPart(context, context.region, scratch, buffers);
+    const { region, stage } = own.context;
+    this.addOnce(kernel, form.name ?? form, canonical, form.grid(context), own.context.tiles, (writer) => {
+      const emitter = new Emitter(writer, { region, ids: stage.roots });
+      form.emit({ ...own.context, emitter, store: storesOf(region, emitter), scratch: own.scratch });
+    });
   }
 
-  #write(form: PartForm, { context, scratch, buffers }: Omit<CanonicalPart, "data" | "places">): WrittenPart {
-    this.written += 1;
-    const writer = new PlacedBuilder(() => buffers, context.tiles);
-    writer.part(form.grid(context), () => {
-      const emitter = new Emitter(writer, { region: context.region, ids: context.stage.roots });
-      form.emit({ ...context, emitter, store: storesOf(context.region, emitter), scratch });
-    });
-    const { parts, shared } = writer.finish(form.lanes(context));
-    return { part: at(parts, 0), shared };
+  /** Adds a part of this kind to a kernel. `write` writes it from its canonical form, if none is equal yet. */
+  addOnce(
+    kernel: PlacedBuilder,
+    kind: PartForm | string,
+    { data, buffers, places }: Canonical,
+    grid: GridPart,
+    tiles: TileOptions,
+    write: (writer: PlacedBuilder) => void,
+  ): void {
+    const ofKind = this.#known.get(kind) ?? new Map<string, KernelCode>();
+    this.#known.set(kind, ofKind);
+    const key = textOfValue(data);
+    let known = ofKind.get(key);
+    if (known === undefined) {
+      this.written += 1;
+      const writer = new PlacedBuilder(() => buffers, tiles);
+      writer.part(grid, () => write(writer));
+      // Those who use the part know the size of their workgroups.
+      known = writer.finish(1);
+      ofKind.set(key, known);
+    }
+    kernel.addPart({ ...at(known.parts, 0), grid, places }, known);
   }
 }

@@ -38,20 +38,27 @@ interface CarryElement {
   readonly emitter: Emitter;
 }
 
+/** What a loop needs in memory, beside its operands and results. */
+export interface LoopPlaces {
+  /** Where each carry is stored between chunks and after the last one. */
+  readonly carries: ReadonlyMap<NodeId, Location>;
+  /** Matrices that are packed for it, on a CPU. */
+  readonly packed: ReadonlyMap<NodeId, PackedConst>;
+  /** Where the weights that pass by are packed. */
+  readonly panels: readonly Location[];
+}
+
 export class PersistentKernel {
   readonly region: Region;
   readonly #context: ScanContext;
   readonly #plan: PersistentPlan;
   readonly #writer: PlacedBuilder;
   readonly #node: ScanNode;
-  readonly #carryPlaces: ReadonlyMap<NodeId, Location>;
-  readonly #packed: ReadonlyMap<NodeId, PackedConst>;
+  readonly #places: LoopPlaces;
   readonly #rows: WorkgroupRows;
   readonly #values: WorkgroupValues;
   readonly #time: ScanTime;
   readonly #ahead: Ahead;
-  /** Where the weights that pass by are packed. */
-  readonly #panelPlaces: readonly Location[];
   readonly #teams = new Map<string, LaneTeams>();
   /** Values of which every lane has the only element. */
   readonly #inAllLanes = new Map<NodeId, Expr>();
@@ -61,21 +68,12 @@ export class PersistentKernel {
   /** How lanes share the depth, if weights pass by. */
   #panels: PanelLanes | undefined;
 
-  constructor(
-    context: ScanContext,
-    plan: PersistentPlan,
-    writer: PlacedBuilder,
-    carryPlaces: ReadonlyMap<NodeId, Location>,
-    packed: ReadonlyMap<NodeId, PackedConst>,
-    panelPlaces: readonly Location[],
-  ) {
+  constructor(context: ScanContext, plan: PersistentPlan, writer: PlacedBuilder, places: LoopPlaces) {
     this.#context = context;
     this.#plan = plan;
     this.#writer = writer;
     this.#node = plan.node;
-    this.#carryPlaces = carryPlaces;
-    this.#packed = packed;
-    this.#panelPlaces = panelPlaces;
+    this.#places = places;
     this.region = {
       key: `${context.outer.key}${context.scan}/`,
       graph: this.#node.attrs.body,
@@ -99,7 +97,7 @@ export class PersistentKernel {
       this.#kept = new KeptCarries(w, this.#plan, this.#lanes);
     }
     if (panels !== undefined) {
-      this.#panels = new PanelLanes(w, panels, this.#panelPlaces, rowsPerWorkgroup);
+      this.#panels = new PanelLanes(w, panels, this.#places.panels, rowsPerWorkgroup);
       this.#values.sharePanels(this.#panels);
     }
     const lanes = this.#lanes;
@@ -182,7 +180,7 @@ export class PersistentKernel {
     const { attrs } = this.#node;
     for (const [number, id] of bodyInputs(attrs).carries.entries()) {
       const width = this.#values.widthOf(id);
-      const place = this.#carryPlaces.get(id);
+      const place = this.#places.carries.get(id);
       if (width === undefined || place === undefined) throw new InternalError(`carry %${id} has no location`);
       const emitter = new Emitter(this.#writer, { region: this.region, ids: [] });
       this.#rows.overElements(width, ({ indexIn }) =>
@@ -201,7 +199,7 @@ export class PersistentKernel {
     const { attrs, operands } = this.#node;
     const { outer } = this.#context;
     const role = attrs.body.inputs.indexOf(id);
-    const packed = this.#packed.get(id);
+    const packed = this.#places.packed.get(id);
     if (packed !== undefined)
       return this.#writer.loadValue(packed.place, packedPosition(this.#writer, packed, index), "f32");
     if (role >= 0 && role < attrs.consts) return emitter.value(outer, at(operands, role), index);

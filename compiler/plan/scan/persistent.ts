@@ -24,9 +24,9 @@ import { chunkSteps, flopsOfRow, type StepWork } from "./chunks.ts";
 import { type PackedConst, packConsts } from "./packed-consts.ts";
 import { packPanels } from "./panel-packing.ts";
 import { layoutOf, mostPanelRows } from "./panels.ts";
-import { PersistentKernel } from "./persistent-kernel.ts";
 import { orderOfSums, type PersistentChoice, type PersistentPlan, planPersistent } from "./persistent-plan.ts";
 import { mostSteps } from "./scan-time.ts";
+import { addLoop } from "./shared-loop.ts";
 
 export const persistent: ScanSchedule = {
   plan: (lowering, context) => scanPlanOf(lowering, context, planPersistent(lowering, context)),
@@ -114,15 +114,8 @@ function lowerLoop(
 
   const writer = new PlacedBuilder(lowering.buffers, lowering.tiles);
   const grid = { rows: [plan.rows], rowsPer: plan.rowsPerWorkgroup, columns: [1], lanes: 1 };
-  const kernel = new PersistentKernel(
-    context,
-    plan,
-    writer,
-    carryPlaces(lowering, context, plan),
-    packed,
-    places ?? panels?.places ?? [],
-  );
-  writer.part(grid, () => kernel.write());
+  const carries = carryPlaces(lowering, context, plan);
+  addLoop(lowering, context, plan, { carries, packed, panels: places ?? panels?.places ?? [] }, writer, grid);
   const ids = plan.stages.flatMap((stage) => [...stage.loops, ...stage.roots]);
   const work = wholeLoopWork(context.work, plan.node, plan.stages, (result) => plan.results.has(result));
   const { body, length } = plan.node.attrs;
@@ -132,9 +125,10 @@ function lowerLoop(
     lanes: plan.workgroupSize,
   };
   const place = sharedPlace(lowering, context, plan, writer);
+  const region = { ...context.outer, graph: body };
   const loop: Dispatch = {
     kind: "dispatch",
-    kernel: finishKernel(lowering, writer, kernel.region, ids, plan.workgroupSize, work, place),
+    kernel: finishKernel(lowering, writer, region, ids, plan.workgroupSize, work, place),
     grid: [grid],
     phase: context.phase,
     chunks: {
