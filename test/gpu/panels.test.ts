@@ -95,6 +95,24 @@ describe("in the evaluator, where a race or a read of nothing is a fault", () =>
     expect(await errorOf(step, { B: 2, T: 3 }, {}, "evaluator")).toBeLessThan(1e-5);
   });
 
+  test("a weight that is infinite makes one sum infinite: what fills a vector adds nothing to it", () => {
+    const shapes = { x: [1, 2, 17], h: [2, 17], w: [17, 17] };
+    const inputs = Object.entries(shapes).map(([name, shape]) => ({ name, dtype: "f32" as const, shape }));
+    type Float = cg.Tensor<"f32">;
+    const graph = cg.traceGraph("infinite", inputs, ([x, h, w]) => {
+      const step = ([before]: readonly cg.Tensor[], [now]: readonly cg.Tensor[]) => {
+        const next = cg.add(cg.dot(before as Float, w as Float), now as Float);
+        return { carries: [next], ys: [next] };
+      };
+      return cg.scanTensors(step, [h as Float], [x as Float]).ys;
+    });
+    const ones = (shape: readonly number[]) => cg.ndarray(shape, Array<number>(shape.reduce((a, b) => a * b)).fill(1));
+    const weights = cg.ndarray([17, 17], [...Array<number>(288).fill(1), Number.POSITIVE_INFINITY]);
+    const given = { x: ones(shapes.x), h: ones(shapes.h), w: weights };
+    const [sums] = evaluateProgram(planProgram(graph, { ...evaluated, neighbours: 4 }), given, { subgroupSize: 32 });
+    expect([...(sums?.data ?? [])]).toEqual([0, 1].flatMap(() => [...Array(16).fill(18), Number.POSITIVE_INFINITY]));
+  });
+
   test("sums are the same bits in subgroups of any size and through memory", slow, () => {
     const { graph, donate } = trainingStep("lstm", 16);
     const inputs = named(graph, inputsOf(graph, false, { B: 2, T: 3 }));

@@ -5,7 +5,7 @@
 import { afterAll, describe, expect, test } from "vitest";
 import { at } from "../../compiler/graph/errors.ts";
 import type { Graph } from "../../compiler/graph/graph.ts";
-import { expressionsIn, statementsIn } from "../../compiler/kernel/walk.ts";
+import { expressionsIn, operandsOf, statementsIn } from "../../compiler/kernel/walk.ts";
 import { interpret } from "../../compiler/ops/interpret.ts";
 import { evaluateProgram } from "../../compiler/plan/evaluate-program.ts";
 import type { LowerOptions } from "../../compiler/plan/lowering.ts";
@@ -52,6 +52,15 @@ describe("on the device", () => {
     }
   });
 });
+
+type Float = cg.Tensor<"f32">;
+
+/** How far the results of the evaluator are from those of the interpreter. */
+function farthestIn(graph: Graph, options: LowerOptions): number {
+  const inputs = inputsOf(graph, false, { B: 2, T: 3 });
+  const outputs = evaluateProgram(planProgram(graph, options), named(graph, inputs), { subgroupSize: 32 });
+  return farthest(outputs, interpret(graph, inputs));
+}
 
 describe("in the evaluator, where a race or a read of nothing is a fault", () => {
   const large = { target: "gpu", schedule: "resident", maxInvocations: 1024 } as const;
@@ -107,6 +116,53 @@ describe("in the evaluator, where a race or a read of nothing is a fault", () =>
     const inputs = inputsOf(graph, false, { B: 2, T: 3 });
     const program = planProgram(graph, { ...large, donate });
     expect(farthest(evaluateProgram(program, named(graph, inputs)), interpret(graph, inputs))).toBeLessThan(1e-5);
+    // Numbers, not what the lane computes.
+    const lets = program.kernels.flatMap(({ code }) =>
+      code.parts.flatMap(({ body }) =>
+        statementsIn(body).flatMap((each) => (each.kind === "let" ? [each.variable] : [])),
+      ),
+    );
+    expect(lets.map(({ name }) => name)).not.toContain("slice");
+  });
+
+  test("values of the next step are those of the input, which is loaded a step before", () => {
+    const inputs = ["x", "h", "w"].map((name, i) => ({
+      name,
+      dtype: "f32" as const,
+      shape: at(
+        [
+          [3, 2, 8],
+          [2, 8],
+          [8, 8],
+        ],
+        i,
+      ),
+    }));
+    const graph = cg.traceGraph("ahead", inputs, ([x, h, w]) => {
+      const step = ([before]: readonly cg.Tensor[], [now]: readonly cg.Tensor[]) => {
+        const next = cg.tanh(cg.add(cg.dot(before as Float, w as Float), now as Float));
+        return { carries: [next], ys: [next] };
+      };
+      return cg.scanTensors(step, [h as Float], [x as Float]).ys;
+    });
+    expect(farthestIn(graph, { ...large, neighbours: 4 })).toBeLessThan(1e-5);
+  });
+
+  test("lanes of a column share functions of two kinds, and store what others computed", () => {
+    const state = ({ units }: { units: number }) => ({ h: [units], k: [units], n: [units] });
+    // Of the four lanes' second stores, two were computed by lane 1.
+    const twice = cg.cell("twice", { state }, ({ x, h, k, n, units }) => {
+      const gate = (name: string) => cg.dense(name, [x, h], units);
+      const [a, b] = [cg.sigmoid(gate("a")), cg.sigmoid(gate("b"))];
+      const sum = cg.add(cg.mul(a, cg.tanh(gate("c"))), cg.mul(b, cg.tanh(gate("d"))));
+      const next = cg.add(sum, cg.mul(h, cg.mul(k, n)));
+      return { state: { h: next, k: h, n: k }, output: next };
+    });
+    const { graph, donate } = trainingStep(twice, 8, 3);
+    for (const most of [4, 12])
+      expect(
+        farthestIn(graph, { ...large, donate, neighbours: 32, registers: { total: 1e6, most, reserved: 0 } }),
+      ).toBeLessThan(1e-5);
   });
 
   test("an empty sequence and an empty batch", () => {
@@ -200,6 +256,22 @@ test("the three sigmoids of an LSTM are computed by three lanes of a column, and
   );
   // Eight results, and eight lanes to a column.
   expect(stores).toHaveLength(1);
+});
+
+test("values of the next step are loaded before it, in the last step its own again", () => {
+  const { loops } = lstmLoops();
+  for (const loop of loops) {
+    if (loop.kind !== "for") throw new Error("no loop");
+    const next = statementsIn(loop.body).flatMap((each) =>
+      each.kind === "let" && each.variable.name.endsWith("ext") ? [each.value] : [],
+    );
+    expect(next.length).toBeGreaterThan(0);
+    for (const value of next) {
+      const [later] = operandsOf(value);
+      expect(value).toMatchObject({ kind: "apply", op: "min" });
+      expect(later).toMatchObject({ kind: "apply", op: "add", operands: [loop.variable, { kind: "literal" }] });
+    }
+  }
 });
 
 test("the loop over time reads no weight from memory", () => {

@@ -50,6 +50,19 @@ test("a valid kernel passes", () => {
   expect(at(code.parts, 0).body.some(({ kind }) => kind === "for")).toBe(true);
 });
 
+test("a place that is kept for later knows nothing that is bound after it", () => {
+  const code = kernel((k) => {
+    const row = k.let("row", k.lane);
+    const write = k.reserve();
+    const later = k.bind("twice", k.mul(row, k.u32(2)));
+    k.storeElement(made, row, k.load(given, later));
+    write(() => k.storeElement(made, k.bind("twice", k.mul(row, k.u32(2))), k.f32(0)));
+  });
+  expect(verifyKernel("k0", code)).toBe(code);
+  // Each is bound where it is needed.
+  expect(at(code.parts, 0).body.map(({ kind }) => kind)).toEqual(["let", "let", "store", "let", "store"]);
+});
+
 test("kernels are checked when a program is compiled for inspection", () => {
   const graph = traceGraph("inspected", [{ name: "x", dtype: "f32", shape: ["B"] }], ([x]) => [expOf(x as never)]);
   expect(compileProgram(graph).kernels).toHaveLength(1);

@@ -77,6 +77,11 @@ export const evaluatorMutants: readonly Mutant[] = [
     ],
   ),
   ...changed(
+    "compiler/kernel/evaluate/expressions.ts",
+    [onPrograms],
+    [["the other one is chosen", "return isTrue ? first : second", "return isTrue ? second : first"]],
+  ),
+  ...changed(
     "compiler/kernel/evaluate/statements.ts",
     [onFaults],
     [
@@ -167,7 +172,6 @@ export const evaluatorMutants: readonly Mutant[] = [
       ["u32 does not wrap", "sub: (a, b) => (a - b) >>> 0,", "sub: (a, b) => a - b,"],
       ["i32 is shifted without its sign", "shiftRight: (a, by) => a >> by,", "shiftRight: (a, by) => (a >>> by) | 0,"],
       ["comparisons are strict", "Number(a <= b)", "Number(a < b)"],
-      ["the other one is chosen", "condition !== 0 ? whenTrue : whenFalse", "condition === 0 ? whenTrue : whenFalse"],
     ],
   ),
   ...changed(

@@ -268,11 +268,6 @@ export const kernelIrMutants: readonly Mutant[] = [
         'value.type, this.depth, value.isUniform);\n    this.#write({ kind: "var"',
       ],
       [
-        "a register that a loop keeps is known outside of it",
-        "value.type, this.depth);\n    at(this.#blocks, 0)",
-        "value.type, 0);\n    at(this.#blocks, 0)",
-      ],
-      [
         "values that are bound differ between lanes",
         'this.depth, value.isUniform);\n    this.#write({ kind: "let"',
         'this.depth);\n    this.#write({ kind: "let"',

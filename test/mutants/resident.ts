@@ -98,7 +98,7 @@ export const residentMutants: readonly Mutant[] = [
         "index.mul(index.of(this.#slice), index.dim(depth / slices))",
         "index.dim(0)",
       ],
-      ["a lane alone does not know its numbers", "slices === 1 ? index.dim(0) : ", ""],
+      ["a lane alone does not know its numbers", "slices === 1 ? writer.u32(0) : ", ""],
       ["an index along any depth is in the lane's own slice", "known?.depth === width", "known !== undefined"],
       ["all lanes of a column store", "count === 1 ? this.#isSlice(0)", "count === 1 ? w.bool(true)"],
       ["lanes without a column store", "w.and(isAmong, exists)", "isAmong"],
@@ -220,6 +220,17 @@ export const residentMutants: readonly Mutant[] = [
   ...changed(
     "compiler/kernel/builder.ts",
     [onResident],
+    [
+      [
+        "a register that a loop keeps is known outside of it",
+        "value.type, this.depth);\n    at(this.#blocks, 0)",
+        "value.type, 0);\n    at(this.#blocks, 0)",
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/kernel/builder.ts",
+    ["test/kernel/verify.test.ts"],
     [
       [
         "what is written at an earlier place knows what comes after",

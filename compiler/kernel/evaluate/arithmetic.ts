@@ -130,7 +130,6 @@ const ofAll: Partial<Record<Primitive, Operation>> = {
   lessEqual: (a, b) => Number(a <= b),
   equal: (a, b) => Number(a === b),
   notEqual: (a, b) => Number(a !== b),
-  select: (condition, whenTrue, whenFalse) => (condition !== 0 ? whenTrue : whenFalse),
 };
 
 const byType: Record<Scalar, Partial<Record<Primitive, Operation>>> = {
