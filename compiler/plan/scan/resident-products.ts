@@ -112,8 +112,9 @@ export class LaneSlices {
   /** The `step`-th index of the lane's slice of a depth. */
   depthIndex(depth: number, step: number): Index {
     const { index } = this.#writer;
+    const { slices } = this.#residency;
     // With one slice it is a number: which part of a concatenation it is in is known, and no other part is read.
-    const start = index.mul(index.of(this.#slice), index.dim(depth / this.#residency.slices));
+    const start = slices === 1 ? index.dim(0) : index.mul(index.of(this.#slice), index.dim(depth / slices));
     const found = index.below(index.add(start, index.dim(step)), depth);
     this.#positions.set(found.expr, { depth, within: this.#writer.u32(step) });
     return found;
