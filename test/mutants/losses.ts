@@ -71,7 +71,11 @@ export const lossMutants: readonly Mutant[] = [
     [onLosses, onLossOptions],
     [
       ["what does not count comes in", "mask === undefined ? x : whereTrue(mask, x)", "x"],
-      ["without weights nothing divides", "div(sum(costs), where(isPositive, total, 1))", "div(sum(costs), total)"],
+      [
+        "without weights the loss is no number",
+        "where(less(0, total), div(sum(costs), total), 0)",
+        "div(sum(costs), total)",
+      ],
     ],
   ),
   ...changed(

@@ -261,7 +261,11 @@ export const runtimeMutants: readonly Mutant[] = [
       ["buffers that are gone are counted", "this.#all.delete(reference);", ""],
     ],
   ),
-  ...changed("runtime/buffers.ts", [onFaults], [["buffers of any size", "if (size > limit) {", "if (size < 0) {"]]),
+  ...changed(
+    "runtime/buffers.ts",
+    ["test/runtime/buffers.test.ts"],
+    [["buffers of any size", "if (size > limit) {", "if (size < 0) {"]],
+  ),
   ...changed(
     "runtime/error-scopes.ts",
     [onFaults],

@@ -1,5 +1,6 @@
 /** @file Losses with masks, label smoothing and class weights; binary and absolute losses: each against plain numbers. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { valueAndGrad } from "../../compiler/autodiff/gradient.ts";
 import { type NdArray, ndarray } from "../../compiler/graph/ndarray.ts";
 import { interpret } from "../../compiler/ops/interpret.ts";
 import { traceGraph } from "../../compiler/ops/trace.ts";
@@ -202,6 +203,21 @@ test("class weights can be a tensor", async () => {
   const [byNumbers, byTensor] = interpret(graph, [logits, targets, ndarray([classes], classWeights)]);
   expect(byTensor).toEqual(byNumbers);
   expect(byTensor?.data[0]).toBeGreaterThan(0);
+});
+
+test.each([0, 0.1])("where all weights are 0, the loss and its gradient are 0, with smoothing %d", (smoothing) => {
+  const inputs = [
+    { name: "x", dtype: "f32", shape: [time, batch, classes] },
+    { name: "i", dtype: "i32", shape: [time, batch] },
+  ] as const;
+  const graph = traceGraph("loss", inputs, ([x, i]) => {
+    const loss = (given: Float) => crossEntropy(given, i as Tensor<"i32">, { smoothing, classWeights: [0, 0, 0, 0] });
+    const { value, grad } = valueAndGrad(loss)(x as Float);
+    return [value, grad];
+  });
+  const [loss, gradient] = interpret(graph, [logits, targets]);
+  expect(loss?.data[0]).toBe(0);
+  expect(new Set(gradient?.data.map(Math.abs))).toEqual(new Set([0]));
 });
 
 test.each<[(x: Float, i: Tensor<"i32">) => Tensor, string]>([

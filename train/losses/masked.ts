@@ -48,6 +48,5 @@ export function meanCost(costs: Float, mask: Mask): Float {
 /** The sum of weighted costs over the sum of their weights; 0 if all weights are 0. */
 export function sumOverWeights(costs: Float, weights: Float): Float {
   const total = sum(weights);
-  const isPositive = less(0, total);
-  return where(isPositive, div(sum(costs), where(isPositive, total, 1)), 0);
+  return where(less(0, total), div(sum(costs), total), 0);
 }
