@@ -3,6 +3,7 @@
  * A program has kernels for sizes that many runs never have.
  */
 import { kernelText } from "../shaders/kernel.ts";
+import type { KernelCode } from "./kernel/ir.ts";
 import { placedArrays } from "./kernel/shared-place.ts";
 import { bytesOf } from "./kernel/storage.ts";
 import { aboutKernel, givenTo } from "./plan/describe-kernel.ts";
@@ -15,7 +16,8 @@ export function rendered(program: Program<PlannedKernel>): Program {
 function renderedKernel(kernel: PlannedKernel): Kernel {
   const { name, code, work } = kernel;
   const placed = placedArrays(code);
-  let text: string | undefined;
+  // Once there is the text, the IR is not kept.
+  let kept: KernelCode | string = code;
   return {
     name,
     ...aboutKernel(kernel),
@@ -24,8 +26,8 @@ function renderedKernel(kernel: PlannedKernel): Kernel {
     workgroupBytes: code.shared.reduce((sum, array) => sum + (placed.has(array) ? 0 : bytesOf(array)), 0),
     work,
     get wgsl() {
-      text ??= kernelText(code);
-      return text;
+      if (typeof kept !== "string") kept = kernelText(kept);
+      return kept;
     },
   };
 }

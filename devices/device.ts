@@ -88,10 +88,10 @@ function numbersFault(value: NdArray): string | undefined {
   return value.data === undefined ? "is on a device; read it there first" : valueFault(value, value.dtype);
 }
 
-/** `wrap` of a device without WebGPU. */
+/** `wrap` of a device that has no GPUDevice of another owner. */
 export function refuseWrap(kind: DeviceKind): () => never {
   return () => {
-    throw new UserError(`wrap: device "${kind}" has no GPUBuffers; open the device with gpuDevice`);
+    throw new UserError(`wrap: device "${kind}" takes no GPUBuffers; open the device with gpuDevice`);
   };
 }
 

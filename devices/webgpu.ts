@@ -8,8 +8,7 @@ import { uploadArray } from "../runtime/arrays.ts";
 import { GpuContext } from "../runtime/context.ts";
 import type { AdapterChoice } from "../runtime/host.ts";
 import { LoadedProgram } from "../runtime/loaded-program.ts";
-import { wrapBuffer } from "../runtime/wrapped-buffer.ts";
-import { checkedCompile, checkUpload, type Device, executableOf } from "./device.ts";
+import { checkedCompile, checkUpload, type Device, executableOf, refuseWrap } from "./device.ts";
 import { uploadPages } from "./paged-array.ts";
 import { type Loader, loadPaged, lowerPaged } from "./paged-program.ts";
 
@@ -37,7 +36,7 @@ export function deviceOn(context: GpuContext, bufferBytes: number = context.pool
       checkUpload(value);
       return uploadPages(value, parts, bufferBytes, (page) => uploadArray(context, page));
     },
-    wrap: (buffer, options) => wrapBuffer(context, buffer, options),
+    wrap: refuseWrap(context.host.kind),
     memory: () => context.pool.allocated,
     trim: () => context.pool.destroyFree(),
     lost: context.lost,

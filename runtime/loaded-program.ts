@@ -20,7 +20,7 @@ import { type Inputs, sizesKey, sizesOf, taskAt } from "./program-inputs.ts";
 import { ProgramPipelines } from "./program-pipelines.ts";
 import { type Bound, bufferAt, initialWorkgroups, StepEncoder } from "./step-encoder.ts";
 import { evaluateSize } from "./walk.ts";
-import { checkUsage } from "./wrapped-buffer.ts";
+import { checkUsage } from "./wrapped-usage.ts";
 
 /** A run and the errors from its error scopes. */
 interface Report extends ScopeErrors {

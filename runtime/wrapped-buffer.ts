@@ -7,15 +7,12 @@ import type { DType } from "../compiler/graph/graph.ts";
 import { sizeOfNumbers } from "../compiler/graph/ndarray.ts";
 import { checkedOptions } from "../compiler/graph/options.ts";
 import { storages } from "../compiler/graph/storage.ts";
-import type { Program } from "../compiler/plan/program.ts";
 import { GpuArray } from "./arrays.ts";
 import { megabytes } from "./buffers.ts";
 import type { GpuContext } from "./context.ts";
 import type { WrapOptions } from "./device-array.ts";
 import { withErrorScopes } from "./error-scopes.ts";
 import { bufferUsage, shaderStage } from "./gpu-flags.ts";
-import type { Instance } from "./instance.ts";
-import type { Inputs } from "./program-inputs.ts";
 
 const ofDType = { f32: 1, i32: 1, u32: 1, bool: 1 } as const;
 
@@ -87,24 +84,5 @@ function bindingFault({ device, host }: GpuContext, buffer: GPUBuffer): Promise<
   } catch (error) {
     // An object of another implementation.
     throw fault(messageOf(error));
-  }
-}
-
-/**
- * Throws a UserError if a run copies from or to an input whose owner has not allowed that. A run copies to a donated input
- * what another result needs too, and from inputs that are more than a kernel may bind.
- */
-export function checkUsage({ name: program, inputs: all }: Program, { steps }: Instance, inputs: Inputs): void {
-  const copies = steps.flatMap((step) => ("kernel" in step ? [] : [step]));
-  for (const { name, buffer } of all) {
-    const given = inputs[name];
-    if (!(given instanceof GpuArray && given.isWrapped) || given.memory === undefined) continue;
-    for (const { from, to } of copies) {
-      const usage = from.buffer === buffer ? "COPY_SRC" : "COPY_DST";
-      if ((from.buffer !== buffer && to.buffer !== buffer) || (given.memory.usage & bufferUsage[usage]) !== 0) continue;
-      throw new UserError(
-        `${program}: input ${name} is a GPUBuffer without usage ${usage}, and a run copies ${usage === "COPY_SRC" ? "from" : "to"} it; its owner must create it with GPUBufferUsage.${usage}`,
-      );
-    }
   }
 }

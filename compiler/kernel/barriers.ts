@@ -134,13 +134,7 @@ class Placement {
 
 /** Accesses without those that are there twice. */
 function distinct(accesses: readonly Access[]): Access[] {
-  const found = new Map<LocalArray, Access[]>();
-  for (const access of accesses) {
-    const known = found.get(access.array) ?? [];
-    found.set(access.array, known);
-    if (!known.some(({ slot, writes }) => slot === access.slot && writes === access.writes)) known.push(access);
-  }
-  return [...found.values()].flat();
+  return [...new Map(accesses.map((one) => [`${one.array.name} ${one.slot?.id} ${one.writes}`, one])).values()];
 }
 
 /** The slots that expressions and their operands load from, each once. */

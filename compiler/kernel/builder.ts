@@ -95,7 +95,10 @@ export class KernelBuilder extends Expressions {
     this.#parts.push({ grid, group: this.#group, lane: this.#lane, body });
   }
 
-  /** Adds a part that another builder has written, with its arrays of workgroup memory and the steps that it counts. */
+  /**
+   * Adds a part that another builder has written, with its arrays of workgroup memory and the steps that it counts: one that
+   * counts steps is the only part of its kernel.
+   */
   addPart(part: Part, { shared, steps }: Pick<KernelCode, "shared" | "steps">): void {
     this.#parts.push(part);
     for (const array of shared) this.#shared.add(array);

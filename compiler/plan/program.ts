@@ -1,6 +1,6 @@
 /**
- * @file The program: what the compiler hands to the runtime, as plain JSON. Nothing in it refers to the compiler, so
- * it can be printed, stored, counted and checked with no device.
+ * @file The program: what the compiler hands to the runtime, as plain JSON (the text of a kernel is written when it is
+ * first read). Nothing in it refers to the compiler, so it can be printed, stored, counted and checked with no device.
  *
  *   program  ::= symbols requires inputs outputs buffers kernels steps
  *   requires ::= minimum sizes, so that every element the program reads exists

@@ -82,6 +82,19 @@ const cases: Readonly<Record<string, Graph>> = {
       ),
     ),
   ),
+  "a state that a later stage reads as it was before the step": traced(({ x, h, u }) =>
+    all(
+      scanTensors(
+        ([state], [row]) => {
+          const before = state as Float;
+          const next = add(mul(before, 0.5), row as Float);
+          return { carries: [next], ys: [tanh(add(half(next, u), before))] };
+        },
+        [h],
+        [x],
+      ),
+    ),
+  ),
   "a gate before a product, from the last step to the first": traced(({ x, h, u, v }) =>
     all(
       scanTensors(

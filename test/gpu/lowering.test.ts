@@ -66,6 +66,10 @@ describe("a donated input", () => {
     ["is returned", (a, b) => [a, dot(a, b)], { a: 0 }],
     ["is returned in another's buffer", (a, b) => [b, dot(a, b)], { a: 0 }],
     ["receives the same value as another", (a, b) => [tanh(add(a, b)), tanh(add(a, b))], { a: 0, b: 1 }],
+    ["receives a value that is another output too", (a) => [tanh(a), tanh(a), mul(a, 2)], { a: 0 }],
+    ["receives a value that is two other outputs", (a, b) => [mul(a, b), tanh(a), tanh(a), tanh(a)], { a: 2, b: 0 }],
+    ["is returned, and again", (a) => [a, a], { a: 1 }],
+    ["receives another input, which is returned too", (a, b) => [b, b, add(a, 1)], { a: 0 }],
     ["receives a part of a concatenation", (a, b) => [mul(a, 2), concat([mul(a, 2), mul(b, 3)], 0)], { a: 0 }],
   ])("%s", async (_, f, donate, side) => {
     await expectSame(f, { donate }, side);

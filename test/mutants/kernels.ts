@@ -38,16 +38,8 @@ export const kernelMutants: readonly Mutant[] = [
         '"body" in statement ? statement.body.flatMap((inner)',
         '"body" in statement ? statement.body.slice(0, 0).flatMap((inner)',
       ],
-      [
-        "slots of an array are one access",
-        "slot === access.slot && writes === access.writes",
-        "writes === access.writes",
-      ],
-      [
-        "a write is no other access than a read",
-        "slot === access.slot && writes === access.writes",
-        "slot === access.slot",
-      ],
+      ["slots of an array are one access", "${one.array.name} ${one.slot?.id}", "${one.array.name}"],
+      ["a write is no other access than a read", "${one.slot?.id} ${one.writes}", "${one.slot?.id}"],
       ["a barrier does not clear what was done", "      this.#pending = [];\n    }", "    }"],
     ],
   ),

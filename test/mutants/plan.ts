@@ -138,9 +138,9 @@ export const planMutants: readonly Mutant[] = [
         "stage === writer.stage",
       ],
       [
-        "an output that two names have lies in the second's input",
-        "if (locations.has(id) || isPacked(id)) continue;",
-        "",
+        "what is several outputs lies in an input",
+        "if (isPacked(id) || graph.outputs.filter((other) => other === id).length > 1) continue;",
+        "if (isPacked(id)) continue;",
       ],
       ["outputs are given away before the end", "for (const id of graph.outputs) use(id, groups.length);", ""],
       [
@@ -481,8 +481,8 @@ export const planMutants: readonly Mutant[] = [
     [
       [
         "every kernel has its text at once",
-        "    get wgsl() {\n      text ??= kernelText(code);\n      return text;\n    },",
-        "    wgsl: text ?? kernelText(code),",
+        '    get wgsl() {\n      if (typeof kept !== "string") kept = kernelText(kept);\n      return kept;\n    },',
+        '    wgsl: typeof kept === "string" ? kept : kernelText(kept),',
       ],
     ],
   ),

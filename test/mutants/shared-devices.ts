@@ -40,6 +40,8 @@ export const sharedDeviceMutants: readonly Mutant[] = [
     ["a buffer may be larger than a binding", "if (size > pool.most)", "if (size === 0)"],
     ["an array's own buffer is wrapped", "if (context.pool.has(buffer))", "if (buffer === undefined)"],
     ["whose buffer it is does not matter", "(invalid === null ? undefined : fault(invalid.message))", "undefined"],
+  ]),
+  ...changed("runtime/wrapped-usage.ts", onWrapped, [
     ["copies from a buffer need no usage", 'from.buffer === buffer ? "COPY_SRC" : "COPY_DST"', '"COPY_DST"'],
     ["copies to a buffer need no usage", "from.buffer !== buffer && to.buffer !== buffer", "from.buffer !== buffer"],
   ]),

@@ -62,7 +62,8 @@ export function placeDonations(
   }
   for (const [output, input] of donated) {
     const id = at(graph.outputs, output);
-    if (locations.has(id) || isPacked(id)) continue;
+    // A value that is several outputs has memory of its own.
+    if (isPacked(id) || graph.outputs.filter((other) => other === id).length > 1) continue;
     const writer = writers.get(id);
     if (writer === undefined) continue;
     const isSafe = (readers.get(input) ?? []).every(

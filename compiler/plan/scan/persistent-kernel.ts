@@ -48,9 +48,12 @@ export interface LoopPlaces {
   readonly panels: readonly Location[];
 }
 
+/** Where a loop is. */
+export type LoopContext = Pick<ScanContext, "outer" | "scan" | "nesting">;
+
 export class PersistentKernel {
   readonly region: Region;
-  readonly #context: ScanContext;
+  readonly #context: LoopContext;
   readonly #plan: PersistentPlan;
   readonly #writer: PlacedBuilder;
   readonly #node: ScanNode;
@@ -68,7 +71,7 @@ export class PersistentKernel {
   /** How lanes share the depth, if weights pass by. */
   #panels: PanelLanes | undefined;
 
-  constructor(context: ScanContext, plan: PersistentPlan, writer: PlacedBuilder, places: LoopPlaces) {
+  constructor(context: LoopContext, plan: PersistentPlan, writer: PlacedBuilder, places: LoopPlaces) {
     this.#context = context;
     this.#plan = plan;
     this.#writer = writer;

@@ -33,13 +33,15 @@ export function addLoop(
     panels: places.panels.map(values.location),
   };
   const { nodes, inputs, outputs } = node.attrs.body;
+  // Of heads, the loop needs no more: the step for one head is that of the plan.
+  const heads = plan.heads && { heads: plan.heads.heads, whole: plan.heads.whole };
   const canonical = values.canonical(
-    { ...own, tileOf: plan.stages.map(plan.tileOf) },
+    { ...own, heads, tileOf: plan.stages.map(plan.tileOf) },
     [nodes, inputs, outputs],
     ownPlaces,
   );
   parts.addOnce(kernel, "loop", canonical, grid, tiles, (writer) => {
-    const outside = { ...context, outer: values.region(new Map()), scan: 0 };
+    const outside = { outer: values.region(new Map()), scan: 0, nesting: 0 };
     new PersistentKernel(outside, own, writer, ownPlaces).write();
   });
 }
