@@ -144,15 +144,17 @@ describe("a barrier is placed", () => {
     expect(placesOf(0)).toEqual(["stage", "barrier", "stage"]);
   });
 
-  test("for each slot that statements inside of one access", () => {
+  test.each([
+    [0, 1],
+    [1, 0],
+  ])("for each slot that statements inside of one access: %d, %d", (...slots) => {
     const lines = linesOf((k) => {
       const a = k.sharedArray("f32", 64, 2);
       k.storeInSlot(a, k.u32(1), k.lane, k.f32(1));
       // Nothing waits for slot 0; the second stage reads what the first statement wrote.
       k.stage(() => k.let("v", k.load(a, k.lane, k.u32(0))));
       k.stage(() => {
-        k.let("w", k.load(a, k.u32(5), k.u32(0)));
-        k.let("x", k.load(a, k.u32(5), k.u32(1)));
+        for (const slot of slots) k.let(`slot${slot}`, k.load(a, k.u32(5), k.u32(slot)));
       });
     });
     expect(lines.filter((line) => /^(barrier|stage)/.test(line))).toEqual(["stage", "barrier", "stage"]);
