@@ -71,8 +71,9 @@ export class GraphBuilder {
 }
 
 /**
- * A key for plain data, such as attributes: equal values have equal keys, and different ones collide only if they differ
- * inside a graph, which the key describes by its size. Sites are not part of it; 0 and -0 differ.
+ * A key for plain data, such as attributes: numbers, strings, booleans, and lists, records, maps and sets of these. Equal
+ * values have equal keys, and different ones collide only if they differ inside a graph, which the key describes by its size.
+ * Sites are not part of it; 0 and -0 differ.
  */
 export function textOfValue(value: unknown): string {
   switch (typeof value) {
