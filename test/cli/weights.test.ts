@@ -35,13 +35,14 @@ writeFileSync(at("alone.safetensors"), encodeTensors({ tensors: gru, metadata: {
 writeFileSync(at("symbols.json"), JSON.stringify([..."\nabc"]));
 writeFileSync(at("symbols.txt"), "cab\n");
 const imported = ["import", at("dict.safetensors"), "--from", "pytorch"];
+/** Most tests read the model. */
+const imports = await run(...imported, "--vocabulary", at("symbols.json"), "--out", at("model.safetensors"));
 
 test("a state dict with a vocabulary becomes a model that samples", async () => {
-  const outcome = await run(...imported, "--vocabulary", at("symbols.json"), "--out", at("model.safetensors"));
   const about = `gru-reset-after, 1 layer of ${units} units, ${width} input features, an embedding of 4 symbols, a head of 4 outputs`;
   const note =
     "note: tokens is assumed to be the embedding and decoder is assumed to be the head, because nothing else fits; set others with the options embedding and head";
-  expect(outcome).toEqual({
+  expect(imports).toEqual({
     code: 0,
     stdout: `${at("dict.safetensors")}: ${about}\n${note}\nsaved ${at("model.safetensors")}; use it with: npx cellgrad sample ${at("model.safetensors")}\n`,
     stderr: "",

@@ -17,7 +17,7 @@ const mutant: Mutant = {
 };
 
 test("nothing is known at first: files as they are named", () => {
-  const history = new History(path);
+  const history = new History(join(folder, "none.json"));
   expect(history.isTimed("long.test.ts")).toBe(false);
   expect(history.partsFor(mutant)).toEqual([{ file: "long.test.ts" }, { file: "short.test.ts" }]);
 });
