@@ -1,6 +1,10 @@
 /** @file The engine's source text for workers, and the host's interface to a thread that runs it. */
-import { cpuEngine } from "./engine.ts";
+import { cpuEngine, type EngineParts } from "./engine.ts";
 import type { EngineMessage, EngineReply } from "./protocol.ts";
+import { tapeEntries } from "./tape-entries.ts";
+import { threadSharing } from "./thread-sharing.ts";
+
+export const engineParts: EngineParts = { tapeEntries, threadSharing };
 
 export interface EngineThread {
   readonly post: (message: EngineMessage, transfer?: ArrayBuffer[]) => void;
@@ -19,7 +23,7 @@ export function engineText(post: string): string {
   return `((post) => {
   for (;;) {
     try {
-      return (${cpuEngine.toString()})(post);
+      return (${cpuEngine})(post, { tapeEntries: ${tapeEntries}, threadSharing: ${threadSharing} });
     } catch (error) {
       const [, name] = /(?:^|: )([\\w$]+)(?: is not defined)?$/.exec(error.message) ?? [];
       if (name === undefined || name in globalThis) throw error;

@@ -1,6 +1,6 @@
 /** @file Threads for the engine: workers of the host, or the caller's thread. */
 import { cpuEngine } from "./engine.ts";
-import { type EngineThread, engineText } from "./engine-text.ts";
+import { type EngineThread, engineParts, engineText } from "./engine-text.ts";
 import type { EngineMessage, EngineReply } from "./protocol.ts";
 
 /** The parts of a browser's global object that are used. */
@@ -74,7 +74,7 @@ function startWorker(Worker: NonNullable<HostGlobals["Worker"]>): EngineThread {
 /** The caller's thread, with the interface of a worker. */
 export function ownThread(): EngineThread {
   let hear = (_: EngineReply): void => {};
-  const handle = cpuEngine((reply) => hear(reply));
+  const handle = cpuEngine((reply) => hear(reply), engineParts);
   return {
     post: handle,
     listen: (listener) => {

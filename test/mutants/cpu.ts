@@ -8,8 +8,8 @@ const onFaults = "test/cpu/faults.test.ts";
 
 export const cpuMutants: readonly Mutant[] = [
   ...changed(
-    "runtime/cpu/engine.ts",
-    [onRuns, onThreads, "test/cpu/workers.test.ts"],
+    "runtime/cpu/tape-entries.ts",
+    [onRuns],
     [
       [
         "the last workgroup of a part is left out",
@@ -20,6 +20,12 @@ export const cpuMutants: readonly Mutant[] = [
       ["a range runs beyond its part", "Math.min(first + grain, count)", "first + grain"],
       ["one of several numbers counts", "i < word(entry + atIndirectWords)", "i < 1"],
       ["an indirect dispatch runs all", "const all = left;", "const all = total;\n    left = total;"],
+    ],
+  ),
+  ...changed(
+    "runtime/cpu/thread-sharing.ts",
+    [onRuns, onThreads, "test/cpu/workers.test.ts"],
+    [
       [
         "a range is that of the one before",
         "else runRange(program, entry, range);",
@@ -30,9 +36,15 @@ export const cpuMutants: readonly Mutant[] = [
       ["threads stay in their segments", "for (let i = 0; i < segments; i++)", "for (let i = 0; i < 1; i++)"],
       ["a range of another dispatch is taken", "|| state >>> 16 !== claim >>> 16", ""],
       ["what others do is not waited for", "if (done === ranges) return;", "return;"],
-      ["followers learn of no program", "Atomics.add(control, postedWord, 1);", ""],
+      ["followers learn of no program", "Atomics.add(shared, postedWord, 1);", ""],
+      ["a run never ends for followers", "Atomics.sub(shared, runsWord, 1);", "Atomics.load(shared, runsWord);"],
+    ],
+  ),
+  ...changed(
+    "runtime/cpu/engine.ts",
+    [onRuns],
+    [
       ["addresses in a tape stay", "i < patches.length", "i < 0"],
-      ["a run never ends for followers", "Atomics.sub(control, runsWord, 1);", "Atomics.load(control, runsWord);"],
       ["copies after a run stay out", "i < copies.length", "i < 0"],
     ],
   ),
@@ -57,7 +69,7 @@ export const cpuMutants: readonly Mutant[] = [
     [onFaults],
     [
       ["a caller gets no control back", "performance.now() > sliceEnd", "performance.now() < 0"],
-      ["a trap names no kernel", "kernel: current.kernel,", "kernel: undefined,"],
+      ["a trap names no kernel", "kernel: state.kernel,", "kernel: undefined,"],
     ],
   ),
   ...changed(

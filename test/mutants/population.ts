@@ -66,21 +66,31 @@ export const populationMutants: readonly Mutant[] = [
     [["all models are at the first", "offset + model * at(this.#strides, buffer)", "offset"]],
   ),
   ...changed(
-    "runtime/cpu/engine.ts",
+    "runtime/cpu/thread-sharing.ts",
+    [training],
+    [["a thread runs the next branch", "runBranch(program, entry, range)", "runBranch(program, entry, range + 1)"]],
+  ),
+  ...changed(
+    "runtime/cpu/tape-entries.ts",
     [training],
     [
-      ["a thread runs the next branch", "runBranch(program, entry, range)", "runBranch(program, entry, range + 1)"],
       [
         "a branch runs the first workgroup of each kernel alone",
         "else if (countGroups(entry) > 0) runGroups(program, entry);",
         "else if (countGroups(entry) > 0) runPart(program, entry, 0, 0, 1);",
       ],
-      ["branches run again after the fork", "next = endOfBranches(entry, branches);", ""],
       [
         "a branch leaves its copies out",
-        "if (word(entry) === opCopy) copy(entry);\n      else if (countGroups(entry) > 0)",
-        "if (word(entry) !== opCopy && countGroups(entry) > 0)",
+        "if (word(entry) === ops.copy) copy(entry);\n      else if (countGroups(entry) > 0)",
+        "if (word(entry) !== ops.copy && countGroups(entry) > 0)",
       ],
+    ],
+  ),
+  ...changed(
+    "runtime/cpu/engine.ts",
+    [training],
+    [
+      ["branches run again after the fork", "next = entries.endOfBranches(entry, branches);", ""],
       ["reads have no stride", "from + i * stride, from + i * stride + size", "from, from + size"],
     ],
   ),
