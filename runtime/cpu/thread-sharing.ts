@@ -138,6 +138,7 @@ export function threadSharing(state: EngineState, entries: TapeEntries) {
   };
 
   return {
+    takePart,
     share,
     follow,
     /** Makes followers read their messages: the host posts to them before it posts to the leader. */
