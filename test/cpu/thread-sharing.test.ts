@@ -5,7 +5,7 @@ import type { EngineState, TapeEntries } from "../../runtime/cpu/tape-entries.ts
 import { threadSharing } from "../../runtime/cpu/thread-sharing.ts";
 
 /** A thread of two that shares the ranges of program 1, and the ranges that it has run. */
-function setting() {
+function setting(whenRun = () => {}) {
   const state: EngineState = {
     programs: new Map([[1, { kernels: [], scratch: 0 }]]),
     memory: undefined,
@@ -20,7 +20,10 @@ function setting() {
   const entries = {
     view: () => {},
     isFork: () => false,
-    runRange: (_: unknown, __: number, range: number) => ran.push(range),
+    runRange: (_: unknown, __: number, range: number) => {
+      ran.push(range);
+      whenRun();
+    },
   };
   const sharing = threadSharing(state, entries as unknown as TapeEntries);
   const shared = new Int32Array(new SharedArrayBuffer(sharing.controlBytes(2)));
@@ -55,4 +58,15 @@ test("a thread that read a dispatch before it ended takes nothing of the next on
   ran.length = 0;
   expect(sharing.takePart(shared)).toBe(false);
   expect(ran).toEqual([]);
+});
+
+test("the leader waits for a range that another thread has taken, unless the device is gone", () => {
+  const { sharing, shared, ran, firstSegment } = setting(() => {
+    // The other thread takes one of its ranges, and is not done with it when the device ends.
+    if (ran.length !== 1) return;
+    Atomics.sub(shared, firstSegment + 16, 1);
+    Atomics.store(shared, controlWords.quit, 1);
+  });
+  expect(() => sharing.share(shared, 1, 0, 4)).toThrow("the device is gone");
+  expect(ran).toEqual([1, 0, 2]);
 });
