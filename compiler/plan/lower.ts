@@ -133,7 +133,9 @@ function planGraph(given: Graph, options: LowerOptions): GraphPlan {
   const donated = donations(graph, options.donate ?? {});
   // An input that is returned as its own donation stays where it is.
   const computed = graph.outputs.filter((id, i) => nodeAt(graph, id).op !== "input" || donated.get(i) !== id);
-  const whole = formStages(graph, computed, { packs: true, folds: isGpu, mostElements: elementsOf(options) });
+  const numbersOnce = tiles.target === "software";
+  const asked = { packs: true, folds: isGpu, numbersOnce, mostElements: elementsOf(options) };
+  const whole = formStages(graph, computed, asked);
   const cut = cutProducts(graph, whole, donated, tiles);
   const staging = isGpu ? joinStages(graph, cut) : cut;
   const lastUse = lastUses(graph, staging.groups, staging.packs);

@@ -223,7 +223,9 @@ function lowerFor(
     const context = { region, stage, tiles };
     const plan = plans.get(stage);
     if (plan === undefined) {
-      add(otherKey, [{ context, form: formOf(forms, context) }]);
+      const form = formOf(forms, context);
+      // A software adapter runs the code of all parts for every workgroup, masked where it is another's.
+      add(tiles.target === "software" ? `form ${forms.indexOf(form)}` : otherKey, [{ context, form }]);
       continue;
     }
     const { shape, chunks } = plan;

@@ -462,6 +462,22 @@ export const planMutants: readonly Mutant[] = [
     [["offsets of 0 are like others", "if (sum.every((dim) => dim === 0)) return [0];", ""]],
   ),
   ...changed(
+    "compiler/plan/outside-loops.ts",
+    [onStages],
+    [
+      [
+        "a software adapter runs all forms in one kernel",
+        'tiles.target === "software" ? `form',
+        'tiles.target === "cpu" ? `form',
+      ],
+    ],
+  ),
+  ...changed(
+    "compiler/plan/stages/form-stages.ts",
+    [onStages],
+    [["every lane of a software adapter computes the numbers of all", "isNumber ? transcendentalCost - 1 : ", ""]],
+  ),
+  ...changed(
     "compiler/plan/scan/shared-loop.ts",
     ["test/plan/shared-parts.test.ts"],
     [

@@ -7,7 +7,10 @@ import { lstm } from "../../cells/lstm.ts";
 import { compileProgram } from "../../compiler/compile.ts";
 import { at } from "../../compiler/graph/errors.ts";
 import { type Graph, nodeAt } from "../../compiler/graph/graph.ts";
+import { functionsOf } from "../../compiler/kernel/walk.ts";
 import { formStages } from "../../compiler/plan/stages/form-stages.ts";
+import type { Target } from "../../compiler/plan/stages/tiles.ts";
+import { planProgram } from "../../compiler/plan-program.ts";
 import {
   add,
   concat,
@@ -92,5 +95,32 @@ describe("a stage reads only values of earlier levels:", () => {
     const after: Graph[] = [];
     compileProgram(graph, { donate, onPass: (trace) => after.push(trace.graph) });
     for (const each of [at(after, 0), at(after, after.length - 1)]) expect(readTooEarly(each)).toEqual([]);
+  });
+});
+
+describe("a software adapter, on which each workgroup runs the code of all parts, and each lane what all have in common,", () => {
+  const kernelsOf = (graph: Graph, target: Target, donate = {}) => planProgram(graph, { target, donate }).kernels;
+
+  test("has products and elements in kernels of their own", () => {
+    const graph = traced((a, b) => [dot(a, b), exp(slice(a, 0, 1, 3))]);
+    const partsOf = (target: Target) => kernelsOf(graph, target).map(({ code }) => code.parts.length);
+    expect(partsOf("gpu")).toEqual([2]);
+    expect(partsOf("software")).toEqual([1, 1]);
+  });
+
+  test("computes numbers with functions once, such as Adam's bias corrections", () => {
+    const network = languageModel({ cell: lstm, units: 8, layers: 1, vocabulary: 7, embed: 4 });
+    const { graph, donate } = trainingStep(network, { optimizer: adam() });
+    /** The functions that the kernel calls that writes the parameters. */
+    const calledBy = (target: Target) => {
+      const kernels = kernelsOf(graph, target, donate);
+      const update = kernels.find(
+        ({ code }) => code.buffers.filter(({ access }) => access === "read_write").length > 2,
+      );
+      return functionsOf(update?.code.parts ?? []).map(({ name }) => name);
+    };
+    expect(calledBy("gpu")).toContain("cg_expm1");
+    expect(calledBy("software")).not.toContain("cg_expm1");
+    expect(calledBy("software").length).toBeLessThan(calledBy("gpu").length);
   });
 });

@@ -45,6 +45,8 @@ export interface StagingOptions {
   readonly mostElements?: number;
   /** Let the readers of a number add it up, if it is the sum of a few stored ones. */
   readonly folds?: boolean;
+  /** Compute numbers with functions once, for an adapter on which every lane would compute them. */
+  readonly numbersOnce?: boolean;
 }
 
 /** Terms of a sum that each reader adds up, at most. */
@@ -99,9 +101,11 @@ class Stager {
   readonly #recomputed = new Set<NodeId>();
   readonly #level: number[];
   readonly #levelAnywhere = new Map<NodeId, number>();
+  readonly #numbersOnce: boolean;
 
   constructor(graph: Graph, outputs: readonly NodeId[], options: StagingOptions) {
     this.#graph = graph;
+    this.#numbersOnce = options.numbersOnce ?? false;
     this.#live = ancestorsOf(graph, outputs);
     this.#stored = new Set(outputs.filter((id) => options.copyResults || nodeAt(graph, id).op !== "result"));
     this.#packs = options.packs ? findPacks(graph, this.#live, options.mostElements) : new Map();
@@ -182,8 +186,10 @@ class Stager {
       if (node.op === "broadcast") {
         // Values that are broadcast are computed once, such as Adam's bias corrections for all weights.
         for (const operand of beneathViews(this.#graph, node.operands)) {
-          if (isElementwise(nodeAt(this.#graph, operand)) && costsMore(operand, inlineLimit.broadcast))
-            this.#stored.add(operand);
+          const value = nodeAt(this.#graph, operand);
+          const isNumber = this.#numbersOnce && sizeOf(value.aval.shape) === 1;
+          const limit = isNumber ? transcendentalCost - 1 : inlineLimit.broadcast;
+          if (isElementwise(value) && costsMore(operand, limit)) this.#stored.add(operand);
         }
       }
       if (!(isLoop(node) || node.op === "scan")) continue;
