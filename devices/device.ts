@@ -201,7 +201,7 @@ export interface Device {
    * usage STORAGE, and COPY_SRC to be read. It stays its owner's: `destroy` of the array forgets it, and a run that the array
    * is donated to writes into it. A buffer that the device cannot use rejects the runs and reads that need it.
    *
-   * @throws UserError if it is no GPUBuffer, is too small, lacks usage STORAGE or is mapped, and on devices without WebGPU.
+   * @throws UserError if it is no GPUBuffer, is too small, lacks usage STORAGE or is mapped, and on devices that were not opened with `gpuDevice`.
    */
   readonly wrap: (buffer: GpuGlobal<"GPUBuffer">, options: WrapOptions) => DeviceArray;
   /** Bytes and number of the device's own buffers, including those kept for reuse; wrapped ones are not counted. */

@@ -33,7 +33,7 @@ function gappedText(body: readonly Statement[], { barriers, builtin }: Names): G
     gaps.set(name, fill);
     return mark + name + mark;
   };
-  const own: Names = {
+  const gapped: Names = {
     barriers,
     element: (array, index, slot) =>
       array.space === "global"
@@ -43,7 +43,7 @@ function gappedText(body: readonly Statement[], { barriers, builtin }: Names): G
     uniform: (sum) => gap(sum.join(" + "), (own) => own.uniform(sum)),
     builtin,
   };
-  const found = { pieces: statementLines(body, own, "  ").join("\n").split(mark), gaps };
+  const found = { pieces: statementLines(body, gapped, "  ").join("\n").split(mark), gaps };
   written.set(body, found);
   return found;
 }

@@ -134,8 +134,8 @@ function planGraph(given: Graph, options: LowerOptions): GraphPlan {
   // An input that is returned as its own donation stays where it is.
   const computed = graph.outputs.filter((id, i) => nodeAt(graph, id).op !== "input" || donated.get(i) !== id);
   const numbersOnce = tiles.target === "software";
-  const asked = { packs: true, folds: isGpu, numbersOnce, mostElements: elementsOf(options) };
-  const whole = formStages(graph, computed, asked);
+  const staged = { packs: true, folds: isGpu, numbersOnce, mostElements: elementsOf(options) };
+  const whole = formStages(graph, computed, staged);
   const cut = cutProducts(graph, whole, donated, tiles);
   const staging = isGpu ? joinStages(graph, cut) : cut;
   const lastUse = lastUses(graph, staging.groups, staging.packs);

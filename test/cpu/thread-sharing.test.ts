@@ -31,7 +31,7 @@ function setting(whenRun = () => {}) {
   return { state, sharing, shared, firstSegment, ran };
 }
 
-test("the leader runs what nobody else takes: its own segment from its end, then that of the other", () => {
+test("a leader whom nobody helps runs its own segment, the last range first, and then the other one", () => {
   const { sharing, shared, ran } = setting();
   sharing.share(shared, 1, 0, 5);
   expect(ran).toEqual([2, 1, 0, 4, 3]);

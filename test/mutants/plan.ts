@@ -482,6 +482,7 @@ export const planMutants: readonly Mutant[] = [
     ["test/plan/shared-parts.test.ts"],
     [
       ["loops of all bodies are one", "[nodes, inputs, outputs],", "[inputs, outputs],"],
+      ["loops with heads are told apart by what they read", "{ ...own, heads, tileOf", "{ ...own, tileOf"],
       ["each loop is of its own results", "results: located(plan.results)", "results: plan.results"],
       ["loops name memory of their own in a buffer", "context.outer !== region || clearsWorkgroups", "false"],
     ],

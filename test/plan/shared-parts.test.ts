@@ -4,6 +4,7 @@
  */
 import { expect, test } from "vitest";
 import { lstm } from "../../cells/lstm.ts";
+import { slstm } from "../../cells/slstm.ts";
 import type { Graph } from "../../compiler/graph/graph.ts";
 import type { Part } from "../../compiler/kernel/ir.ts";
 import { printKernel } from "../../compiler/kernel/print.ts";
@@ -19,6 +20,7 @@ import { rendered } from "../../compiler/render.ts";
 import {
   adam,
   add,
+  type CellDefinition,
   dot,
   interpret,
   mul,
@@ -96,6 +98,17 @@ test("equal loops share a body, unless their memory is part of a buffer", () => 
   expect([loops.length, bodiesOf(loops)]).toEqual([12, 8]);
   const there = counted(graph, { donate, target: "software", clearsWorkgroups: true });
   expect(there.all.filter(isLoop)).toEqual([]);
+});
+
+test("equal loops whose rows are heads share a body", () => {
+  const cell = slstm({ heads: 2 }) as CellDefinition;
+  const { graph, donate } = trainingStep(languageModel({ cell, units: 8, layers: 4, vocabulary: 5, embed: 8 }), {
+    optimizer: adam(),
+  });
+  const { all } = counted(optimize(graph), { donate, schedule: "persistent" });
+  const loops = all.filter(isLoop);
+  // All but those of the first layer are equal, forward and backward.
+  expect([loops.length, bodiesOf(loops)]).toEqual([8, 4]);
 });
 
 test("a kernel's text is written when it is asked for", () => {

@@ -16,7 +16,8 @@ export function addLoop(
   kernel: PlacedBuilder,
   grid: GridPart,
 ): void {
-  // The memory of a workgroup can be part of a buffer there, which the body would have to name.
+  // A loop in a loop reads what that one keeps; and where workgroup memory is cleared, it can be part of a buffer, which the
+  // body would have to name.
   if (context.outer !== region || clearsWorkgroups) {
     kernel.part(grid, () => new PersistentKernel(context, plan, kernel, places).write());
     return;
